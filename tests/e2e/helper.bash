@@ -70,8 +70,8 @@ services_running() {
 
 # "PID COMMAND" of each process whose command line or environment names the sandbox's roots.
 sandbox_processes() {
-    local attempt pid found
-    for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    local pid found
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
         found=''
         for pid in $(pgrep -f "$SANDBOX" 2>/dev/null); do
             [ "$pid" = "$$" ] || [ "$pid" = "${BASHPID:-}" ] || [ ! -e "/proc/$pid/cmdline" ] ||
