@@ -142,6 +142,13 @@ sql() { # sql STATEMENT [FILE]
 init_shop() {
     ok effigy init shop --master sqlite:shop.db --image oci:images/shop
 }
+# write_config [LINE...]: the same by hand, with more lines for the service
+write_config() {
+    {
+        printf 'services:\n  - name: shop\n    master: sqlite:shop.db\n    image: oci:images/shop\n'
+        [ $# -eq 0 ] || printf '    %s\n' "$@"
+    } >effigy.yaml
+}
 publish() {
     ok effigy publish shop --json "$@"
 }

@@ -75,6 +75,7 @@ unpack() {
     make_master
     init_shop
     printf 'top-%s\n' secret-word >secret
+    # shellcheck disable=SC2016
     sed -i 's|sqlite:shop.db|${file:secret-path}|' effigy.yaml
     printf 'sqlite:shop.db' >secret-path
     SECRET_IN_ENVIRONMENT=swordfish-$$ publish
@@ -88,9 +89,9 @@ unpack() {
     done
     # No time but the master's own.
     year=$(date -u +%Y)
-    config_of g1 | jq -r '.. | strings' | grep -E "^$year-" | sort -u >times
+    config_of g1 | jq -r '.. | strings' | grep -E "^$year-" | sort -u >seen-times
     position_time=$(config_of g1 | jq -r .created)
-    same "$(cat times)" "$position_time" "times in the image's config"
+    same "$(cat seen-times)" "$position_time" "times in the image's config"
 }
 
 @test "plain runc runs it from umoci's bundle: read-only, any user, no capabilities, no new network" {
