@@ -33,6 +33,7 @@ struct oci_store_ops {
     /* The writer is gone after commit (also a failed one) and abort. */
     bool (*open_writer)(struct oci_store *store, struct oci_blob_writer **ret_writer, struct err **err);
     bool (*write)(struct oci_blob_writer *writer, const void *bytes, size_t length, struct err **err);
+    bool (*reread)(struct oci_blob_writer *writer, void *bytes, size_t length, uint64_t offset, struct err **err);
     bool (*commit)(struct oci_blob_writer *writer, const struct oci_digest *digest, bool *ret_new, struct err **err);
     void (*abort)(struct oci_blob_writer *writer);
 

@@ -23,6 +23,7 @@
 #define LOCAL_ROOT "/var/lib/effigy"
 #define LOCAL_RUN_ROOT "/run/effigy"
 #define LOCAL_POLL_MS 10
+#define LOCAL_REACH_MS 3000       /* for a monitor to be reached, or to be known dead */
 #define LOCAL_STOP_EXTRA_MS 30000 /* for runc, beyond the grace period */
 
 char *
@@ -169,6 +170,8 @@ local_look(const char *folder, struct runtime_replica *ret_replica, struct err *
             state.state = state.pid ? RUNTIME_UNHEALTHY : RUNTIME_FAILED;
             state.reason = mem_strdup(state.pid ? "its monitor was killed; it still serves, but nobody watches over it"
                                                 : "its monitor was killed, and it has ended");
+        } else if (why->kind == ERR_NOT_FOUND) {
+            state.state = RUNTIME_STARTING; /* its monitor is about to listen */
         } else {
             state.reason = mem_strdup(why->message);
         }
@@ -289,17 +292,23 @@ local_stop(struct runtime *runtime, const char *id, unsigned grace_ms, struct er
         return err_set(err, ERR_NOT_FOUND, 0, "there is no replica %s", id);
     if (!record_read(folder, &record, err))
         return false;
-    ERR_LOCAL(why);
-    CLEANUP_FD int connection = peer_ask_stop(folder, grace_ms, &why);
-    if (connection >= 0 && !local_await_end(connection, id, grace_ms, err))
-        return false;
-    if (!file_exists(folder))
-        return true;
-    CLEANUP_FD int lock = orphan_lock(folder);
-    if (lock < 0)
-        return err_set(err, ERR_BUSY, 0, "cannot stop the replica %s: %s", id,
-                       why ? why->message : "another process is at it");
-    return orphan_end(&record, folder, grace_ms, err);
+    for (double end = clock_seconds() + LOCAL_REACH_MS / 1000.0;; clock_sleep_ms(LOCAL_POLL_MS)) {
+        ERR_LOCAL(why);
+        CLEANUP_FD int connection = peer_ask_stop(folder, grace_ms, &why);
+        if (connection >= 0 && !local_await_end(connection, id, grace_ms, err))
+            return false;
+        if (!file_exists(folder))
+            return true;
+        CLEANUP_FD int lock = orphan_lock(folder);
+        if (lock >= 0)
+            return orphan_end(&record, folder, grace_ms, err);
+        /* Its monitor is about to listen, or somebody just looks whether it has one. */
+        if (clock_seconds() >= end)
+            return err_set(err, ERR_BUSY, 0, "cannot stop the replica %s: %s", id,
+                           why ? why->message : "another process is at it");
+        if (!stop_check(err))
+            return false;
+    }
 }
 
 /* --- one rollout at a time -------------------------------------------------------------------------------- */
