@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Full disks and folders that cannot be written.
 
+# shellcheck disable=SC2030,SC2031
 load helper
 
 small_disk() { # small_disk FOLDER SIZE
