@@ -40,7 +40,8 @@ struct oci_store_ops {
     bool (*put_manifest)(struct oci_store *store, const struct oci_descriptor *descriptor, const char *bytes,
                          bool *ret_new, struct err **err);
     /* Either by tag (digest NULL) or by digest (tag NULL). At most OCI_MANIFEST_LIMIT bytes, which store.c
-     * compares with ret_descriptor->digest and ->size. */
+     * compares with the digest and ret_descriptor->size. A media_type that the driver does not know it
+     * leaves NULL: store.c then finds it in the document. */
     bool (*get_manifest)(struct oci_store *store, const char *tag, const struct oci_digest *digest,
                          struct oci_descriptor *ret_descriptor, struct buf *ret_bytes, struct err **err);
     bool (*list_tags)(struct oci_store *store, struct oci_tag **ret_tags, size_t *ret_count, struct err **err);

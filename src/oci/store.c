@@ -291,6 +291,12 @@ oci_store_get_manifest(struct oci_store *store, const char *tag_or_digest, struc
         return err_set(err, ERR_CORRUPT, 0, "the manifest %s in %s is damaged: its %zu bytes have the digest %s",
                        wanted->text, store->location, bytes.length, is.text);
     descriptor.digest = is;
+    if (!descriptor.media_type) {
+        CLEANUP_FREE char *what = mem_printf("%s in %s", is.text, store->location);
+        json_auto_t *json = oci_json_load(bytes.data, bytes.length, OCI_MANIFEST_LIMIT, what, err);
+        if (!json || !(descriptor.media_type = oci_media_type_sniff(json)))
+            return err_set(err, ERR_UNSUPPORTED, 0, "%s is neither an image nor an index", what);
+    }
     *ret_descriptor = descriptor;
     descriptor = (struct oci_descriptor){0};
     *ret_bytes = bytes;
