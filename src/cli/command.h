@@ -70,7 +70,6 @@ struct argument_spec {
 #define COMMAND_OPTIONS 8
 
 struct command {
-    enum command_id id;
     const char *name;
     const char *summary;     /* one line for lists, without a full stop */
     const char *description; /* paragraphs, separated by an empty line */

@@ -71,7 +71,7 @@ main_run(struct cli *cli, struct err **err)
                                                        : LOG_NOTE);
     cli->runtime.root = main_environment(command_line_text(line, "root"), "EFFIGY_ROOT");
     cli->runtime.run_root = main_environment(command_line_text(line, "run-root"), "EFFIGY_RUN_ROOT");
-    return verbs[line->command->id](cli, err);
+    return verbs[line->command - commands](cli, err);
 }
 
 /* Prints the result and the error; returns the exit code. */
