@@ -211,6 +211,8 @@ static const struct {
     {"services: [{name: a, master: \"b\\0c\", image: b}]", "control character", NULL},
     {"services: [{name: a, master: \"b\\nc\", image: b}]", "control character", NULL},
     {"services:\n  - name: a\n    master: |\n      b\n    image: c\n", "control character", NULL},
+    {"services: [{name: a, master: \"b\\x82\", image: c}]", "control character", NULL},
+    {"services: [{name: a, master: \"b\\u2028c\", image: c}]", "control character", NULL},
     {"services: &a []\n", "anchors", "quotes"},
     {"services: *a\n", "anchors", NULL},
     {"services: !!seq []\n", "tags", NULL},
