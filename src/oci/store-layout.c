@@ -150,11 +150,11 @@ blob_path(const struct oci_digest *digest, char ret_path[PATH_ROOM])
 static bool
 layout_make_own(const struct oci_layout *layout, const char *path, struct err **err)
 {
-    struct stat st;
-    if (!layout_make_dir(layout, OWN_DIR, err) || !layout_make_dir(layout, path, err))
-        return false;
     const char *const parts[] = {OWN_DIR, path};
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        struct stat st;
+        if (!layout_make_dir(layout, parts[i], err))
+            return false;
         if (fstatat(layout->fd, parts[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
             return layout_fail_errno(layout, err, errno, "stat", parts[i]);
         if (!S_ISDIR(st.st_mode))
