@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define INDEX_LIMIT (32u << 20) /* bytes; some hundred thousand tags */
+#define INDEX_LIMIT (16u << 20) /* bytes; some ten thousand tags */
 #define REF_NAME "org.opencontainers.image.ref.name"
 #define TAGS_SHOWN 12
 
