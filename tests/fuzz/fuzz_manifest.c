@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Manifests, indexes and image configs; the first byte chooses. What can be parsed must come back the same
- * from a second trip through format and parse. */
+/* Manifests, indexes and image configs; the first byte chooses. What can be parsed must come back
+ * the same from a second trip through format and parse. */
 #include "base/mem.h"
 #include "oci/manifest.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* References and tags. What can be parsed must come back the same from format and parse, and name no
- * folder or repository that holds control characters. */
+/* References and tags. What can be parsed must come back the same from format and parse, and name
+ * no folder or repository that holds control characters. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "oci/ref.h"

@@ -45,14 +45,18 @@ store_put_image(struct oci_store *store, const char *text, size_t diff_ids)
     struct oci_manifest manifest = {.layers = mem_new(sizeof *manifest.layers), .layer_count = 1};
     manifest.layers[0] = store_put_text(store, OCI_MEDIA_LAYER_TAR, text);
     struct oci_digest ids[] = {manifest.layers[0].digest, manifest.layers[0].digest};
-    struct oci_config config = {.architecture = (char *)"amd64", .os = (char *)"linux", .user = (char *)text,
-                                .diff_ids = ids, .diff_id_count = diff_ids};
+    struct oci_config config = {.architecture = (char *)"amd64",
+                                .os = (char *)"linux",
+                                .user = (char *)text,
+                                .diff_ids = ids,
+                                .diff_id_count = diff_ids};
     CLEANUP_FREE char *config_text = oci_config_format(&config);
     manifest.config = store_put_text(store, OCI_MEDIA_CONFIG, config_text);
     CLEANUP_FREE char *manifest_text = oci_manifest_format(&manifest);
     struct oci_descriptor descriptor;
-    assert_ok(oci_store_put_manifest(store, OCI_MEDIA_MANIFEST, manifest_text, strlen(manifest_text), &descriptor,
-                                     NULL, &err), err);
+    assert_ok(oci_store_put_manifest(store, OCI_MEDIA_MANIFEST, manifest_text,
+                                     strlen(manifest_text), &descriptor, NULL, &err),
+              err);
     oci_manifest_free(&manifest);
     return descriptor;
 }

@@ -10,7 +10,8 @@
 static void
 a_digest_is_of_its_bytes(void **state)
 {
-    struct oci_digest digest = oci_digest_of("abc", 3), other = oci_digest_of("abd", 3), none = {""};
+    struct oci_digest digest = oci_digest_of("abc", 3), other = oci_digest_of("abd", 3),
+                      none = {""};
     assert_string_equal(digest.text, "sha256:" ABC);
     assert_string_equal(oci_digest_hex(&digest), ABC);
     assert_string_equal(oci_digest_hex(&none), "");
@@ -23,7 +24,13 @@ only_sha256_in_lower_case_is_a_digest(void **state)
 {
     struct oci_digest digest = {"untouched"};
     const char *const bad[] = {
-        "", "sha256:", ABC, "sha256:" ABC "0", "sha256:" ABC "\n", "sha512:" ABC, "SHA256:" ABC,
+        "",
+        "sha256:",
+        ABC,
+        "sha256:" ABC "0",
+        "sha256:" ABC "\n",
+        "sha512:" ABC,
+        "SHA256:" ABC,
         "sha256:BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015a",
         "sha256:../../../../../../../../../../../../../../../../../../../etc/passwd",

@@ -10,8 +10,9 @@
 #define DIGEST "sha256:" HEX
 #define LAYOUT OCI_TRANSPORT_LAYOUT
 #define REGISTRY OCI_TRANSPORT_REGISTRY
-#define A128 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
-             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A128                                                           \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static void
 a_reference_is_read_and_written(void **state)
@@ -34,7 +35,8 @@ a_reference_is_read_and_written(void **state)
         {"oci:dir:" A128, LAYOUT, "dir", A128, ""},
         {"oci:dir@" DIGEST, LAYOUT, "dir", NULL, DIGEST},
         {"oci:dir:g2@" DIGEST, LAYOUT, "dir", "g2", DIGEST},
-        {"registry.example.com:5000/team/x:g7", REGISTRY, "registry.example.com:5000/team/x", "g7", ""},
+        {"registry.example.com:5000/team/x:g7", REGISTRY, "registry.example.com:5000/team/x", "g7",
+         ""},
         {"localhost/x@" DIGEST, REGISTRY, "localhost/x", NULL, DIGEST},
         {"localhost:5000/x", REGISTRY, "localhost:5000/x", NULL, ""},
         {"docker.io/library/postgres", REGISTRY, "docker.io/library/postgres", NULL, ""},
@@ -61,12 +63,55 @@ static void
 a_bad_reference_is_refused_with_a_good_one_shown(void **state)
 {
     static const char *const table[] = {
-        "", "x", "catalogue:g1", "library/postgres", "oci:", "oci::tag", "oci:@" DIGEST, "oci:dir:", "oci:dir:-x",
-        "oci:dir:.x", "oci:dir:a b", "oci:dir:" A128 "a", "oci:dir\n:x", "oci:\x7f", "oci:dir@sha256:123",
-        "oci:dir@sha256:" HEX "0", "oci:dir:@" DIGEST, "/x", "a.b/", "a.b//x", "a.b/x/", "a.b/X", "a.b/x:", "a.b/x:-",
-        "a.b/x@", "a.b/x@sha512:" HEX, "a.b/x@" DIGEST "@" DIGEST, "a.b/x..y", "a.b/x___y", "a.b/x_-y", "a.b/-x",
-        "a.b/x-", "a.b/../x", "a..b/x", ".a/x", "-a.b/x", "a-.b/x", "a.b:/x", "a.b:0/x", "a.b:65536/x", "a.b:x/x",
-        "a.b:1:2/x", "[::1/x", "[]:1/x", "[::1]x/y", "http://a.b/x", "docker://a.b/x", "a.b/x y", "a_b.c/x",
+        "",
+        "x",
+        "catalogue:g1",
+        "library/postgres",
+        "oci:",
+        "oci::tag",
+        "oci:@" DIGEST,
+        "oci:dir:",
+        "oci:dir:-x",
+        "oci:dir:.x",
+        "oci:dir:a b",
+        "oci:dir:" A128 "a",
+        "oci:dir\n:x",
+        "oci:\x7f",
+        "oci:dir@sha256:123",
+        "oci:dir@sha256:" HEX "0",
+        "oci:dir:@" DIGEST,
+        "/x",
+        "a.b/",
+        "a.b//x",
+        "a.b/x/",
+        "a.b/X",
+        "a.b/x:",
+        "a.b/x:-",
+        "a.b/x@",
+        "a.b/x@sha512:" HEX,
+        "a.b/x@" DIGEST "@" DIGEST,
+        "a.b/x..y",
+        "a.b/x___y",
+        "a.b/x_-y",
+        "a.b/-x",
+        "a.b/x-",
+        "a.b/../x",
+        "a..b/x",
+        ".a/x",
+        "-a.b/x",
+        "a-.b/x",
+        "a.b:/x",
+        "a.b:0/x",
+        "a.b:65536/x",
+        "a.b:x/x",
+        "a.b:1:2/x",
+        "[::1/x",
+        "[]:1/x",
+        "[::1]x/y",
+        "http://a.b/x",
+        "docker://a.b/x",
+        "a.b/x y",
+        "a_b.c/x",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
         ERR_LOCAL(err);

@@ -16,7 +16,9 @@ a_blob_comes_back_as_it_was_put(void **state)
         struct oci_blob_writer *writer;
         assert_ok(oci_store_write_blob(store, &writer, &err), err);
         for (size_t at = 0; at < length; at += 100000)
-            assert_ok(oci_blob_writer_write(writer, bytes + at, length - at < 100000 ? length - at : 100000, &err), err);
+            assert_ok(oci_blob_writer_write(writer, bytes + at,
+                                            length - at < 100000 ? length - at : 100000, &err),
+                      err);
         struct oci_descriptor blob = {0};
         bool is_new;
         assert_ok(oci_blob_writer_commit(writer, &blob.digest, &blob.size, &is_new, &err), err);
@@ -86,7 +88,8 @@ tags_are_set_together_and_listed_in_order(void **state)
 {
     ERR_LOCAL(err);
     struct oci_store *store = store_open_locked(*state);
-    struct oci_descriptor g1 = store_put_image(store, "one", 1), g2 = store_put_image(store, "two", 1);
+    struct oci_descriptor g1 = store_put_image(store, "one", 1),
+                          g2 = store_put_image(store, "two", 1);
     oci_map_set(&g1.annotations, "io.effigy.generation", "g1");
     g2.platform = (struct oci_platform){mem_strdup("linux"), mem_strdup("arm64")};
     struct oci_tag_change first[] = {{"latest", &g1}, {"g1", &g1}};
@@ -95,7 +98,8 @@ tags_are_set_together_and_listed_in_order(void **state)
     assert_ok(oci_store_set_tags(store, second, 3, &err), err);
 
     /* One change that is wrong: none is made. */
-    struct oci_descriptor absent = {.media_type = (char *)OCI_MEDIA_MANIFEST, .digest = oci_digest_of("-", 1)};
+    struct oci_descriptor absent = {.media_type = (char *)OCI_MEDIA_MANIFEST,
+                                    .digest = oci_digest_of("-", 1)};
     struct oci_tag_change wrong[] = {{"latest", &g1}, {"g3", &absent}};
     assert_false(oci_store_set_tags(store, wrong, 2, &err));
     assert_int_equal(err->kind, ERR_NOT_FOUND);
@@ -161,7 +165,10 @@ a_manifest_is_found_by_tag_and_by_digest(void **state)
         const char *name;
         enum err_kind kind;
     } bad[] = {
-        {"", ERR_USAGE}, {"a/b", ERR_USAGE}, {"sha256:12", ERR_USAGE}, {"nothing", ERR_NOT_FOUND},
+        {"", ERR_USAGE},
+        {"a/b", ERR_USAGE},
+        {"sha256:12", ERR_USAGE},
+        {"nothing", ERR_NOT_FOUND},
         {"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", ERR_NOT_FOUND},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
@@ -169,7 +176,8 @@ a_manifest_is_found_by_tag_and_by_digest(void **state)
         assert_false(oci_store_get_manifest(store, bad[i].name, &found, &bytes, &err));
         assert_int_equal(err->kind, bad[i].kind);
     }
-    struct oci_descriptor text = store_put_text(store, "text/plain", "no JSON"), json = store_put_text(store, "x", "{}");
+    struct oci_descriptor text = store_put_text(store, "text/plain", "no JSON"),
+                          json = store_put_text(store, "x", "{}");
     struct buf bytes;
     assert_false(oci_store_get_manifest(store, text.digest.text, &found, &bytes, &err));
     assert_false(oci_store_get_manifest(store, json.digest.text, &found, &bytes, &err));
@@ -188,7 +196,9 @@ put_index(struct oci_store *store, struct oci_descriptor *entries, size_t count)
     struct oci_index index = {.manifests = entries, .count = count};
     CLEANUP_FREE char *text = oci_index_format(&index);
     struct oci_descriptor descriptor;
-    assert_ok(oci_store_put_manifest(store, OCI_MEDIA_INDEX, text, strlen(text), &descriptor, NULL, &err), err);
+    assert_ok(
+        oci_store_put_manifest(store, OCI_MEDIA_INDEX, text, strlen(text), &descriptor, NULL, &err),
+        err);
     for (size_t i = 0; i < count; i++)
         oci_descriptor_free(&entries[i]);
     return descriptor;
@@ -202,7 +212,8 @@ with_platform(struct oci_descriptor descriptor, const char *os, const char *arch
 }
 
 static void
-assert_resolves(struct oci_store *store, const char *tag, const char *architecture, const char *user)
+assert_resolves(struct oci_store *store, const char *tag, const char *architecture,
+                const char *user)
 {
     ERR_LOCAL(err);
     struct oci_descriptor descriptor;
@@ -247,7 +258,8 @@ an_index_is_followed_to_the_architecture(void **state)
     assert_int_equal(err->kind, ERR_UNSUPPORTED);
     oci_descriptor_free(&index);
 
-    struct oci_descriptor silent[] = {store_put_image(store, "a", 1), store_put_image(store, "b", 1)};
+    struct oci_descriptor silent[] = {store_put_image(store, "a", 1),
+                                      store_put_image(store, "b", 1)};
     index = put_index(store, silent, 2);
     store_set_tag(store, "ambiguous", &index);
     assert_false(oci_store_resolve(store, "ambiguous", NULL, &descriptor, &manifest, &err));
@@ -340,7 +352,8 @@ a_digest_that_is_none_reaches_no_driver(void **state)
     oci_store_close(store);
 }
 
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, unit_folder_setup, unit_folder_teardown)
+#define IN_FOLDER(test) \
+    cmocka_unit_test_setup_teardown(test, unit_folder_setup, unit_folder_teardown)
 
 int
 main(void)

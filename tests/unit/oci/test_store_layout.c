@@ -14,7 +14,8 @@
 
 #define EMPTY_INDEX "{\"schemaVersion\":2,\"mediaType\":\"" OCI_MEDIA_INDEX "\",\"manifests\":[]}"
 
-/* Small file helpers: a path inside the test's folder. The result is overwritten by the next call but one. */
+/* Small file helpers: a path inside the test's folder. The result is overwritten by the next call
+ * but one. */
 static const char *
 in(const char *folder, const char *name)
 {
@@ -110,7 +111,8 @@ a_layout_is_made_in_an_absent_or_empty_folder(void **state)
         assert_int_equal(mode_of(in(folder, "oci-layout")), 0644);
         assert_int_equal(mode_of(in(folder, "blobs/sha256")), 0755);
         if (i == 0)
-            assert_true(file_remove_tree(in(folder, "blobs"), NULL)); /* as skopeo leaves an empty one */
+            assert_true(
+                file_remove_tree(in(folder, "blobs"), NULL)); /* as skopeo leaves an empty one */
         struct oci_store *store = store_open_locked(folder);
         struct oci_descriptor blob = store_put_text(store, "text/plain", "x");
         assert_int_equal(mode_of(blob_path(folder, &blob.digest)), 0644);
@@ -145,11 +147,13 @@ a_layout_that_was_being_made_when_killed_is_finished(void **state)
     ERR_LOCAL(err);
     assert_int_equal(mkdir(in(*state, ".effigy"), 0755), 0);
     assert_int_equal(mkdir(in(*state, "blobs"), 0755), 0);
-    write_text(in(*state, "index.json"), EMPTY_INDEX);
+    const char *index = "{\"schemaVersion\":2,\"manifests\":[]}";
+    write_text(in(*state, "index.json"), index);
     assert_null(store_open(*state, OCI_STORE_READ, &err));
     assert_int_equal(err->kind, ERR_NOT_FOUND);
     struct oci_store *store = store_open_locked(*state);
     oci_store_close(store);
+    assert_text(in(*state, "index.json"), index);
 }
 
 static void
@@ -173,7 +177,9 @@ another_layout_version_is_refused(void **state)
         const char *text;
         enum err_kind kind;
     } table[] = {
-        {"", ERR_CORRUPT}, {"{}", ERR_CORRUPT}, {"{\"imageLayoutVersion\":1}", ERR_CORRUPT},
+        {"", ERR_CORRUPT},
+        {"{}", ERR_CORRUPT},
+        {"{\"imageLayoutVersion\":1}", ERR_CORRUPT},
         {"{\"imageLayoutVersion\":\"2.0.0\"}", ERR_UNSUPPORTED},
     };
     struct oci_store *store = store_open_locked(*state);
@@ -210,7 +216,8 @@ many_processes_may_make_and_fill_one_layout(void **state)
     pid_t pids[8];
     for (size_t i = 0; i < ARRAY_LENGTH(pids); i++)
         pids[i] = spawn(make_and_put, folder, -1);
-    /* A publisher that takes and leaves the lock sweeps up; it must not sweep away what is being written. */
+    /* A publisher that takes and leaves the lock sweeps up; it must not sweep away what is being
+     * written. */
     for (int i = 0; i < 20; i++)
         oci_store_close(store_open_locked(folder));
     for (size_t i = 0; i < ARRAY_LENGTH(pids); i++)
@@ -295,7 +302,8 @@ publish_forever(const char *folder, int pipe)
     }
 }
 
-/* Kills a publisher at many moments: what it had reported is there, whole, and latest is the newest. */
+/* Kills a publisher at many moments: what it had reported is there, whole, and latest is the
+ * newest. */
 static void
 a_kill_at_any_moment_leaves_the_tags_as_before_or_after(void **state)
 {
@@ -325,7 +333,8 @@ a_kill_at_any_moment_leaves_the_tags_as_before_or_after(void **state)
             struct oci_descriptor descriptor;
             struct oci_manifest manifest;
             struct oci_config config;
-            assert_ok(oci_store_resolve(store, tags[i].name, NULL, &descriptor, &manifest, &err), err);
+            assert_ok(oci_store_resolve(store, tags[i].name, NULL, &descriptor, &manifest, &err),
+                      err);
             assert_ok(oci_store_get_config(store, &manifest, &config, &err), err);
             CLEANUP_FREE char *newest = mem_printf("generation %zu", count - 1);
             if (strcmp(tags[i].name, "latest") == 0)
@@ -411,7 +420,8 @@ a_damaged_blob_is_not_read_as_if_it_were_whole(void **state)
     assert_int_equal(mkfifo(path, 0644), 0);
     assert_corrupt(store, &blob);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(symlink("/etc/hostname", path), 0);
+    write_text(in(*state, "elsewhere"), "0123456789"); /* even if what it leads to is right */
+    assert_int_equal(symlink(in(*state, "elsewhere"), path), 0);
     assert_corrupt(store, &blob);
 
     /* It shrinks while it is read. */
@@ -447,7 +457,7 @@ a_blob_of_a_wrong_size_is_replaced_and_a_right_one_left_alone(void **state)
     assert_true(is_new);
     assert_text(path, "0123456789");
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(symlink("/etc/hostname", path), 0);
+    assert_int_equal(symlink("ten bytes!", path), 0); /* a link has a size too */
     assert_ok(oci_store_put_blob(store, "0123456789", 10, &blob.digest, &is_new, &err), err);
     assert_text(path, "0123456789");
     assert_int_equal(lstat(path, &after), 0);
@@ -492,24 +502,30 @@ what_other_tools_wrote_stays(void **state)
     ERR_LOCAL(err);
     struct oci_store *store = store_open_locked(*state);
     struct oci_descriptor image = store_put_image(store, "one", 1);
-    write_text(in(*state, "index.json"),
-               "{ \"schemaVersion\": 2, \"x-new\": [1.5, true, null], \"manifests\": ["
-               "{\"mediaType\":\"m\",\"digest\":\"sha512:00\",\"size\":1,\"data\":\"e30=\",\"artifactType\":\"a\"},"
-               "{\"annotations\":{\"org.opencontainers.image.ref.name\":\"docker.io/library/x:latest\",\"k\":\"v\"}},"
-               "{\"annotations\":{\"org.opencontainers.image.ref.name\":\"latest\"},\"digest\":\"old\"}"
-               "], \"annotations\": {\"a\": \"b\"} }");
+    write_text(
+        in(*state, "index.json"),
+        "{ \"schemaVersion\": 2, \"x-new\": [1.5, true, null], \"manifests\": ["
+        "{\"mediaType\":\"m\",\"digest\":\"sha512:00\",\"size\":1,\"data\":\"e30=\","
+        "\"artifactType\":\"a\"},"
+        "{\"annotations\":{\"org.opencontainers.image.ref.name\":\"docker.io/library/"
+        "x:latest\",\"k\":\"v\"}},"
+        "{\"annotations\":{\"org.opencontainers.image.ref.name\":\"latest\"},\"digest\":\"old\"}"
+        "], \"annotations\": {\"a\": \"b\"} }");
     struct oci_tag_change changes[] = {{"latest", &image}, {"g1", &image}};
     assert_ok(oci_store_set_tags(store, changes, 2, &err), err);
-    CLEANUP_FREE char *expected = mem_printf(
-        "{\"schemaVersion\":2,\"x-new\":[1.5,true,null],\"manifests\":["
-        "{\"mediaType\":\"m\",\"digest\":\"sha512:00\",\"size\":1,\"data\":\"e30=\",\"artifactType\":\"a\"},"
-        "{\"annotations\":{\"org.opencontainers.image.ref.name\":\"docker.io/library/x:latest\",\"k\":\"v\"}},"
-        "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%d,"
-        "\"annotations\":{\"org.opencontainers.image.ref.name\":\"g1\"}},"
-        "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%d,"
-        "\"annotations\":{\"org.opencontainers.image.ref.name\":\"latest\"}}],\"annotations\":{\"a\":\"b\"}}",
-        OCI_MEDIA_MANIFEST, image.digest.text, (int)image.size, OCI_MEDIA_MANIFEST, image.digest.text,
-        (int)image.size);
+    CLEANUP_FREE char *expected =
+        mem_printf("{\"schemaVersion\":2,\"x-new\":[1.5,true,null],\"manifests\":["
+                   "{\"mediaType\":\"m\",\"digest\":\"sha512:00\",\"size\":1,\"data\":\"e30=\","
+                   "\"artifactType\":\"a\"},"
+                   "{\"annotations\":{\"org.opencontainers.image.ref.name\":\"docker.io/library/"
+                   "x:latest\",\"k\":\"v\"}},"
+                   "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%d,"
+                   "\"annotations\":{\"org.opencontainers.image.ref.name\":\"g1\"}},"
+                   "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%d,"
+                   "\"annotations\":{\"org.opencontainers.image.ref.name\":\"latest\"}}],"
+                   "\"annotations\":{\"a\":\"b\"}}",
+                   OCI_MEDIA_MANIFEST, image.digest.text, (int)image.size, OCI_MEDIA_MANIFEST,
+                   image.digest.text, (int)image.size);
     assert_text(in(*state, "index.json"), expected);
 
     struct stat before, after;
@@ -531,7 +547,8 @@ static void
 the_index_is_read_again_before_it_is_changed(void **state)
 {
     ERR_LOCAL(err);
-    struct oci_store *reader = store_open(*state, OCI_STORE_CREATE, &err), *store = store_open_locked(*state);
+    struct oci_store *reader = store_open(*state, OCI_STORE_CREATE, &err),
+                     *store = store_open_locked(*state);
     struct oci_descriptor image = store_put_image(store, "one", 1), found;
     store_set_tag(store, "g1", &image);
     oci_store_close(store);
@@ -549,20 +566,28 @@ static void
 a_hostile_index_is_refused(void **state)
 {
     static const char *const table[] = {
-        "", "[]", "{\"schemaVersion\":2}", "{\"schemaVersion\":2,\"manifests\":{}}",
-        "{\"schemaVersion\":2,\"manifests\":[1]}", "{\"manifests\":[]}",
-        "{\"schemaVersion\":2,\"manifests\":[{\"annotations\":{\"org.opencontainers.image.ref.name\":\"t\"}}]}",
-        "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"m\",\"size\":1,\"digest\":\"sha256:../../../etc/passwd\","
+        "",
+        "[]",
+        "{\"schemaVersion\":2}",
+        "{\"schemaVersion\":2,\"manifests\":{}}",
+        "{\"schemaVersion\":2,\"manifests\":[1]}",
+        "{\"manifests\":[]}",
+        "{\"schemaVersion\":2,\"manifests\":[{\"annotations\":{\"org.opencontainers.image.ref."
+        "name\":\"t\"}}]}",
+        "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"m\",\"size\":1,\"digest\":\"sha256:.."
+        "/../../etc/passwd\","
         "\"annotations\":{\"org.opencontainers.image.ref.name\":\"t\"}}]}",
         "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"m\",\"size\":1,\"digest\":"
         "\"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\","
-        "\"annotations\":{\"org.opencontainers.image.ref.name\":\"t\"}},{\"mediaType\":\"m\",\"size\":1,\"digest\":"
+        "\"annotations\":{\"org.opencontainers.image.ref.name\":\"t\"}},{\"mediaType\":\"m\","
+        "\"size\":1,\"digest\":"
         "\"sha256:aa7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\","
         "\"annotations\":{\"org.opencontainers.image.ref.name\":\"t\"}}]}",
         "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"m\",\"size\":1,\"digest\":"
         "\"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\","
-        "\"annotations\":{\"org.opencontainers.image.ref.name\":\"t\"}}]}", /* its blob is missing */
+        "\"annotations\":{\"org.opencontainers.image.ref.name\":\"t\"}}]}",
     };
+    enum { TWICE = ARRAY_LENGTH(table) - 2, MISSING };
     struct oci_store *store = store_open_locked(*state);
     for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
         ERR_LOCAL(err);
@@ -573,6 +598,8 @@ a_hostile_index_is_refused(void **state)
         if (err->kind != ERR_CORRUPT)
             fail_msg("%s: %s", table[i], err->message);
         assert_non_null(strstr(err->message, *state));
+        assert_int_equal(strstr(err->message, "twice") != NULL, i == TWICE);
+        assert_int_equal(strstr(err->message, "is missing") != NULL, i == MISSING);
     }
     ERR_LOCAL(err);
     struct oci_tag *tags;
@@ -580,7 +607,8 @@ a_hostile_index_is_refused(void **state)
     assert_int_equal(unlink(in(*state, "index.json")), 0);
     assert_false(oci_store_list_tags(store, &tags, &count, &err));
     assert_int_equal(err->kind, ERR_CORRUPT);
-    assert_int_equal(symlink("oci-layout", in(*state, "index.json")), 0);
+    write_text(in(*state, "elsewhere"), EMPTY_INDEX);
+    assert_int_equal(symlink("elsewhere", in(*state, "index.json")), 0);
     assert_false(oci_store_list_tags(store, &tags, &count, &err));
     assert_int_equal(err->kind, ERR_CORRUPT);
     assert_non_null(strstr(err->message, "index.json"));
@@ -611,6 +639,15 @@ a_tampered_manifest_is_refused(void **state)
 }
 
 /* Places that will not have it. Mounting needs root. */
+
+static int
+mounted_teardown(void **state)
+{
+    const char *const names[] = {"small", "ro"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        umount2(in(*state, names[i]), MNT_DETACH); /* if the test failed half-way */
+    return unit_folder_teardown(state);
+}
 
 static bool
 mount_tmpfs(const char *path, const char *options)
@@ -722,7 +759,8 @@ open_as_nobody(const char *folder, int pipe)
 static void
 a_folder_of_someone_else_is_told(void **state)
 {
-    CLEANUP_FREE char *closed = file_join(*state, "closed"), *readable = file_join(*state, "readable");
+    CLEANUP_FREE char *closed = file_join(*state, "closed"),
+                      *readable = file_join(*state, "readable");
     oci_store_close(store_open_locked(readable));
     if (geteuid() != 0)
         assert_int_equal(chmod(in(readable, ".effigy/lock"), 0444), 0);
@@ -731,7 +769,8 @@ a_folder_of_someone_else_is_told(void **state)
     assert_int_equal(exit_of(spawn(open_as_nobody, closed, -1)), 0);
 }
 
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, unit_folder_setup, unit_folder_teardown)
+#define IN_FOLDER(test) \
+    cmocka_unit_test_setup_teardown(test, unit_folder_setup, unit_folder_teardown)
 
 int
 main(void)
@@ -753,8 +792,11 @@ main(void)
         IN_FOLDER(the_index_is_read_again_before_it_is_changed),
         IN_FOLDER(a_hostile_index_is_refused),
         IN_FOLDER(a_tampered_manifest_is_refused),
-        IN_FOLDER(a_full_disk_is_told_and_harms_nothing),
-        IN_FOLDER(a_read_only_file_system_can_be_read_and_says_so_when_written),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_told_and_harms_nothing, unit_folder_setup,
+                                        mounted_teardown),
+        cmocka_unit_test_setup_teardown(
+            a_read_only_file_system_can_be_read_and_says_so_when_written, unit_folder_setup,
+            mounted_teardown),
         IN_FOLDER(a_folder_of_someone_else_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
