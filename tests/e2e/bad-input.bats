@@ -109,7 +109,7 @@ while not os.path.exists("stop"):
     open("changes", "w").write(str(n))
 PY
     until_true 10 test -s changes
-    for n in 1 2 3; do
+    for _ in 1 2 3; do
         ok effigy publish shop --json
         ok effigy verify shop
     done
