@@ -66,6 +66,12 @@ bool config_load(const char *path, struct config **ret_config, struct err **err)
 bool config_parse(const char *bytes, size_t length, const char *name, const char *base_dir, struct config **ret_config,
                   struct err **err);
 void config_free(struct config *config);
+static inline void
+config_cleanup(struct config **config)
+{
+    config_free(*config);
+}
+#define CLEANUP_CONFIG __attribute__((cleanup(config_cleanup)))
 /* ERR_NOT_FOUND names the nearest one that there is. */
 const struct config_service *config_service(const struct config *config, const char *name, struct err **err);
 
