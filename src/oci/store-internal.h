@@ -35,6 +35,8 @@ struct oci_store_ops {
                         struct err **err);
     bool (*write)(struct oci_blob_writer *writer, const void *bytes, size_t length,
                   struct err **err);
+    bool (*reread)(struct oci_blob_writer *writer, void *bytes, size_t length, uint64_t offset,
+                   struct err **err);
     bool (*commit)(struct oci_blob_writer *writer, const struct oci_digest *digest, bool *ret_new,
                    struct err **err);
     void (*abort)(struct oci_blob_writer *writer);

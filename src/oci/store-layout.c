@@ -533,6 +533,14 @@ layout_write(struct oci_blob_writer *base, const void *bytes, size_t length, str
     return true;
 }
 
+static bool
+layout_reread(struct oci_blob_writer *base, void *bytes, size_t length, uint64_t offset,
+              struct err **err)
+{
+    const struct layout_writer *writer = (struct layout_writer *)base;
+    return file_pread_all(writer->file.fd, bytes, length, offset, base->store->location, err);
+}
+
 static void
 layout_abort(struct oci_blob_writer *base)
 {
@@ -614,6 +622,7 @@ oci_layout_open(const char *folder, enum oci_store_mode mode, struct oci_store *
         .close_reader = layout_close_reader,
         .open_writer = layout_open_writer,
         .write = layout_write,
+        .reread = layout_reread,
         .commit = layout_commit,
         .abort = layout_abort,
         .put_manifest = layout_put_manifest,

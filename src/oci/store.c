@@ -201,6 +201,13 @@ oci_blob_writer_write(struct oci_blob_writer *writer, const void *bytes, size_t 
 }
 
 bool
+oci_blob_writer_reread(struct oci_blob_writer *writer, void *bytes, size_t length, uint64_t offset,
+                       struct err **err)
+{
+    return writer->store->ops->reread(writer, bytes, length, offset, err);
+}
+
+bool
 oci_blob_writer_commit(struct oci_blob_writer *writer, struct oci_digest *ret_digest,
                        uint64_t *ret_size, bool *ret_new, struct err **err)
 {

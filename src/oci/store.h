@@ -66,6 +66,10 @@ bool oci_store_get_blob(struct oci_store *store, const struct oci_descriptor *bl
 struct oci_blob_writer;
 bool oci_store_write_blob(struct oci_store *store, struct oci_blob_writer **ret_writer, struct err **err);
 bool oci_blob_writer_write(struct oci_blob_writer *writer, const void *bytes, size_t length, struct err **err);
+/* Reads back what was written before, for who makes a second blob of parts of a first; also from several
+ * threads at once, and while others write behind it. */
+bool oci_blob_writer_reread(struct oci_blob_writer *writer, void *bytes, size_t length, uint64_t offset,
+                            struct err **err);
 bool oci_blob_writer_commit(struct oci_blob_writer *writer, struct oci_digest *ret_digest, uint64_t *ret_size,
                             bool *ret_new, struct err **err);
 void oci_blob_writer_abort(struct oci_blob_writer *writer);
