@@ -68,6 +68,7 @@ cli_replica_json(const struct runtime_replica *replica)
     out_json_text(object, "state", runtime_state_name(replica->state));
     out_json_bool(object, "healthy", replica->healthy);
     out_json_number(object, "restarts", replica->restarts);
+    json_object_set_new(object, "pid", replica->pid ? json_integer(replica->pid) : json_null());
     out_json_text(object, "started", started);
     out_json_text(object, "reason", replica->reason);
     return object;

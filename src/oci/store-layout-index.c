@@ -8,15 +8,16 @@
 
 #include <string.h>
 
-#define INDEX_LIMIT (32u << 20) /* bytes; some hundred thousand tags */
+#define INDEX_LIMIT (16u << 20) /* bytes; some ten thousand tags */
 #define REF_NAME "org.opencontainers.image.ref.name"
 #define TAGS_SHOWN 12
 
-/* index.json. It is handled as JSON, not as a struct oci_index, so that what other tools wrote into it
- * stays as it is. */
+/* index.json. It is handled as JSON, not as a struct oci_index, so that what other tools wrote into
+ * it stays as it is. */
 
 static json_t *
-index_load(const struct oci_layout *layout, const char *what, json_t **ret_manifests, struct err **err)
+index_load(const struct oci_layout *layout, const char *what, json_t **ret_manifests,
+           struct err **err)
 {
     CLEANUP_BUF struct buf bytes = {0};
     bool missing;
@@ -27,7 +28,9 @@ index_load(const struct oci_layout *layout, const char *what, json_t **ret_manif
     }
     json_auto_t *json = oci_json_load(bytes.data, bytes.length, INDEX_LIMIT, what, err);
     json_t *version, *manifests;
-    if (!json || !oci_json_get(json, "schemaVersion", JSON_INTEGER, OCI_JSON_REQUIRED, what, &version, err) ||
+    if (!json ||
+        !oci_json_get(json, "schemaVersion", JSON_INTEGER, OCI_JSON_REQUIRED, what, &version,
+                      err) ||
         !oci_json_get(json, "manifests", JSON_ARRAY, OCI_JSON_REQUIRED, what, &manifests, err))
         return NULL;
     if (json_integer_value(version) != 2) {
@@ -37,7 +40,8 @@ index_load(const struct oci_layout *layout, const char *what, json_t **ret_manif
     }
     for (size_t i = 0; i < json_array_size(manifests); i++)
         if (!json_is_object(json_array_get(manifests, i))) {
-            err_set(err, ERR_CORRUPT, 0, "\"manifests\" in %s holds something that is not an object", what);
+            err_set(err, ERR_CORRUPT, 0,
+                    "\"manifests\" in %s holds something that is not an object", what);
             return NULL;
         }
     *ret_manifests = manifests;
@@ -48,12 +52,14 @@ index_load(const struct oci_layout *layout, const char *what, json_t **ret_manif
 static const char *
 index_entry_tag(const json_t *entry)
 {
-    const char *name = json_string_value(json_object_get(json_object_get(entry, "annotations"), REF_NAME));
+    const char *name =
+        json_string_value(json_object_get(json_object_get(entry, "annotations"), REF_NAME));
     return name && oci_tag_valid(name) ? name : NULL;
 }
 
 bool
-oci_layout_list_tags(struct oci_store *store, struct oci_tag **ret_tags, size_t *ret_count, struct err **err)
+oci_layout_list_tags(struct oci_store *store, struct oci_tag **ret_tags, size_t *ret_count,
+                     struct err **err)
 {
     const struct oci_layout *layout = (const struct oci_layout *)store;
     CLEANUP_FREE char *what = file_join(layout->path, OCI_LAYOUT_INDEX);
@@ -81,7 +87,8 @@ oci_layout_list_tags(struct oci_store *store, struct oci_tag **ret_tags, size_t 
 }
 
 static bool
-index_refuse_tag(const struct oci_layout *layout, const char *tag, const json_t *manifests, struct err **err)
+index_refuse_tag(const struct oci_layout *layout, const char *tag, const json_t *manifests,
+                 struct err **err)
 {
     CLEANUP_BUF struct buf list = {0};
     size_t shown = 0;
@@ -98,7 +105,8 @@ index_refuse_tag(const struct oci_layout *layout, const char *tag, const json_t 
 }
 
 bool
-oci_layout_find_tag(const struct oci_layout *layout, const char *tag, struct oci_descriptor *ret_descriptor, struct err **err)
+oci_layout_find_tag(const struct oci_layout *layout, const char *tag,
+                    struct oci_descriptor *ret_descriptor, struct err **err)
 {
     CLEANUP_FREE char *what = file_join(layout->path, OCI_LAYOUT_INDEX);
     CLEANUP_FREE char *where = mem_printf("the tag %s in %s", tag, what);
@@ -141,8 +149,8 @@ index_entry_compare(const void *a, const void *b)
     return order ? order : x->position < y->position ? -1 : x->position > y->position;
 }
 
-/* Entries without a tag first, in the order that they had; then by tag: index.json does not depend on the
- * order in which the tags came. */
+/* Entries without a tag first, in the order that they had; then by tag: index.json does not depend
+ * on the order in which the tags came. */
 static json_t *
 index_sorted(const json_t *manifests)
 {
@@ -174,7 +182,8 @@ index_set_tag(json_t *manifests, const struct oci_tag_change *change)
 }
 
 bool
-oci_layout_set_tags(struct oci_store *store, const struct oci_tag_change *changes, size_t count, struct err **err)
+oci_layout_set_tags(struct oci_store *store, const struct oci_tag_change *changes, size_t count,
+                    struct err **err)
 {
     const struct oci_layout *layout = (const struct oci_layout *)store;
     CLEANUP_FREE char *what = file_join(layout->path, OCI_LAYOUT_INDEX);
@@ -186,11 +195,12 @@ oci_layout_set_tags(struct oci_store *store, const struct oci_tag_change *change
     for (size_t i = 0; i < count; i++) {
         const struct oci_descriptor *descriptor = changes[i].descriptor;
         bool has = true;
-        if (descriptor && !oci_layout_has_blob(store, &descriptor->digest, descriptor->size, &has, err))
+        if (descriptor &&
+            !oci_layout_has_blob(store, &descriptor->digest, descriptor->size, &has, err))
             return false;
         if (!has)
-            return err_set(err, ERR_NOT_FOUND, 0, "cannot point the tag %s at %s: it is not in %s", changes[i].name,
-                           descriptor->digest.text, store->location);
+            return err_set(err, ERR_NOT_FOUND, 0, "cannot point the tag %s at %s: it is not in %s",
+                           changes[i].name, descriptor->digest.text, store->location);
         index_set_tag(manifests, &changes[i]);
     }
     json_object_set_new(json, "manifests", index_sorted(manifests));
@@ -198,7 +208,7 @@ oci_layout_set_tags(struct oci_store *store, const struct oci_tag_change *change
     if (strcmp(text, was) == 0)
         return true;
     if (strlen(text) > INDEX_LIMIT)
-        return err_set(err, ERR_UNSUPPORTED, 0, "%s would be larger than the %u bytes that it may have", what,
-                       INDEX_LIMIT);
+        return err_set(err, ERR_UNSUPPORTED, 0,
+                       "%s would be larger than the %u bytes that it may have", what, INDEX_LIMIT);
     return oci_layout_replace_file(layout, OCI_LAYOUT_INDEX, text, err);
 }

@@ -37,10 +37,12 @@ struct incoming {
 struct layout_writer {
     struct oci_blob_writer base;
     struct incoming file;
-    uint64_t written, started; /* bytes handed to the kernel; of which the writing to disk was started */
+    uint64_t written; /* bytes handed to the kernel */
+    uint64_t started; /* bytes of these whose way to the disk was started */
 };
 
-/* Adds what can be done about the errors that have to do with the place rather than with its content. */
+/* Adds what can be done about the errors that have to do with the place rather than with its
+ * content. */
 static bool
 layout_fail(const struct oci_layout *layout, struct err **err)
 {
@@ -49,22 +51,28 @@ layout_fail(const struct oci_layout *layout, struct err **err)
     switch ((*err)->errnum) {
     case ENOSPC:
     case EDQUOT:
-        return err_hint(err, "make room on the file system of %s, or choose another folder; then try again",
-                        layout->path);
+        return err_hint(
+            err, "make room on the file system of %s, or choose another folder; then try again",
+            layout->path);
     case EROFS:
-        return err_hint(err, "%s is on a read-only file system: mount it writable or choose another folder",
-                        layout->path);
+        return err_hint(
+            err, "%s is on a read-only file system: mount it writable or choose another folder",
+            layout->path);
     case EACCES:
     case EPERM:
-        return err_hint(err, "give this user read, write and search permission for %s and what is in it, or choose "
-                             "another folder", layout->path);
+        return err_hint(
+            err,
+            "give this user read, write and search permission for %s and what is in it, "
+            "or choose another folder",
+            layout->path);
     default:
         return false;
     }
 }
 
 static bool
-layout_fail_errno(const struct oci_layout *layout, struct err **err, int errnum, const char *doing, const char *path)
+layout_fail_errno(const struct oci_layout *layout, struct err **err, int errnum, const char *doing,
+                  const char *path)
 {
     err_set(err, ERR_IO, errnum, "cannot %s %s/%s", doing, layout->path, path);
     return layout_fail(layout, err);
@@ -87,14 +95,15 @@ layout_sync_dir(const struct oci_layout *layout, const char *path, struct err **
     return true;
 }
 
-/* Opens a regular file, however hostile the folder: no link is followed, no pipe waited for. -1 with
- * *ret_missing set, and without an error, if there is none. */
+/* Opens a regular file, however hostile the folder: no link is followed, no pipe waited for. -1
+ * with *ret_missing set, and without an error, if there is none. */
 static int
-layout_open_file(const struct oci_layout *layout, const char *path, uint64_t *ret_size, bool *ret_missing,
-                 struct err **err)
+layout_open_file(const struct oci_layout *layout, const char *path, uint64_t *ret_size,
+                 bool *ret_missing, struct err **err)
 {
     *ret_missing = false;
-    CLEANUP_FD int fd = openat(layout->fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    CLEANUP_FD int fd =
+        openat(layout->fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     struct stat st;
     if (fd < 0 && errno == ENOENT) {
         *ret_missing = true;
@@ -117,16 +126,17 @@ layout_open_file(const struct oci_layout *layout, const char *path, uint64_t *re
 }
 
 bool
-oci_layout_read_file(const struct oci_layout *layout, const char *path, size_t limit, struct buf *ret_bytes,
-                 bool *ret_missing, struct err **err)
+oci_layout_read_file(const struct oci_layout *layout, const char *path, size_t limit,
+                     struct buf *ret_bytes, bool *ret_missing, struct err **err)
 {
     uint64_t size;
     CLEANUP_FD int fd = layout_open_file(layout, path, &size, ret_missing, err);
     if (fd < 0)
         return false;
     if (size > limit)
-        return err_set(err, ERR_CORRUPT, 0, "%s/%s is larger than the %zu bytes that such a file may have",
-                       layout->path, path, limit);
+        return err_set(err, ERR_CORRUPT, 0,
+                       "%s/%s is larger than the %zu bytes that such a file may have", layout->path,
+                       path, limit);
     CLEANUP_FREE char *what = file_join(layout->path, path);
     CLEANUP_BUF struct buf bytes = {0};
     if (!file_pread_all(fd, buf_reserve(&bytes, size), size, 0, what, err))
@@ -150,11 +160,11 @@ blob_path(const struct oci_digest *digest, char ret_path[PATH_ROOM])
 static bool
 layout_make_own(const struct oci_layout *layout, const char *path, struct err **err)
 {
-    struct stat st;
-    if (!layout_make_dir(layout, OWN_DIR, err) || !layout_make_dir(layout, path, err))
-        return false;
     const char *const parts[] = {OWN_DIR, path};
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        struct stat st;
+        if (!layout_make_dir(layout, parts[i], err))
+            return false;
         if (fstatat(layout->fd, parts[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
             return layout_fail_errno(layout, err, errno, "stat", parts[i]);
         if (!S_ISDIR(st.st_mode))
@@ -174,8 +184,8 @@ layout_flock(int fd)
     return result == 0;
 }
 
-/* The lock on the file tells layout_sweep() that its writer lives. A sweep between open and flock takes
- * the file away (no link is left): then another name is tried. */
+/* The lock on the file tells layout_sweep() that its writer lives. A sweep between open and flock
+ * takes the file away (no link is left): then another name is tried. */
 static bool
 incoming_open(const struct oci_layout *layout, struct incoming *ret_file, struct err **err)
 {
@@ -184,8 +194,10 @@ incoming_open(const struct oci_layout *layout, struct incoming *ret_file, struct
         return false;
     for (unsigned tries = 0; tries < 100000; tries++) {
         struct incoming file;
-        snprintf(file.path, sizeof file.path, INCOMING_DIR "/%ld-%u", (long)getpid(), atomic_fetch_add(&serial, 1));
-        CLEANUP_FD int fd = openat(layout->fd, file.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        snprintf(file.path, sizeof file.path, INCOMING_DIR "/%ld-%u", (long)getpid(),
+                 atomic_fetch_add(&serial, 1));
+        CLEANUP_FD int fd =
+            openat(layout->fd, file.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0 && errno == EEXIST)
             continue;
         if (fd < 0)
@@ -201,7 +213,8 @@ incoming_open(const struct oci_layout *layout, struct incoming *ret_file, struct
         *ret_file = file;
         return true;
     }
-    return err_set(err, ERR_FAILED, 0, "cannot find a free name in %s/%s", layout->path, INCOMING_DIR);
+    return err_set(err, ERR_FAILED, 0, "cannot find a free name in %s/%s", layout->path,
+                   INCOMING_DIR);
 }
 
 static void
@@ -211,10 +224,11 @@ incoming_drop(const struct oci_layout *layout, struct incoming *file)
     close(file->fd);
 }
 
-/* Makes the file visible as `folder`/`name`, whole and durable. The incoming file is gone afterwards. */
+/* Makes the file visible as `folder`/`name`, whole and durable. The incoming file is gone
+ * afterwards. */
 static bool
-incoming_publish(const struct oci_layout *layout, struct incoming *file, const char *folder, const char *target,
-                 struct err **err)
+incoming_publish(const struct oci_layout *layout, struct incoming *file, const char *folder,
+                 const char *target, struct err **err)
 {
     bool ok = true;
     if (fsync(file->fd) < 0)
@@ -230,7 +244,8 @@ incoming_publish(const struct oci_layout *layout, struct incoming *file, const c
 }
 
 bool
-oci_layout_replace_file(const struct oci_layout *layout, const char *name, const char *text, struct err **err)
+oci_layout_replace_file(const struct oci_layout *layout, const char *name, const char *text,
+                        struct err **err)
 {
     struct incoming file;
     CLEANUP_FREE char *what = file_join(layout->path, name);
@@ -250,7 +265,8 @@ oci_layout_replace_file(const struct oci_layout *layout, const char *name, const
 static bool
 layout_sweep(const struct oci_layout *layout, struct err **err)
 {
-    CLEANUP_FD int fd = openat(layout->fd, INCOMING_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    CLEANUP_FD int fd =
+        openat(layout->fd, INCOMING_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     CLEANUP_DIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir)
         return layout_fail_errno(layout, err, errno, "open", INCOMING_DIR);
@@ -258,7 +274,8 @@ layout_sweep(const struct oci_layout *layout, struct err **err)
     for (struct dirent *entry; (entry = readdir(dir));) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        CLEANUP_FD int file = openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        CLEANUP_FD int file =
+            openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
             continue;
         if (unlinkat(at, entry->d_name, 0) < 0 && errno != ENOENT) {
@@ -277,16 +294,17 @@ layout_check_version(const struct oci_layout *layout, const struct buf *bytes, s
     CLEANUP_FREE char *what = file_join(layout->path, LAYOUT_FILE);
     json_auto_t *json = oci_json_load(bytes->data, bytes->length, LAYOUT_FILE_LIMIT, what, err);
     json_t *version;
-    if (!json || !oci_json_get(json, "imageLayoutVersion", JSON_STRING, OCI_JSON_REQUIRED, what, &version, err))
+    if (!json || !oci_json_get(json, "imageLayoutVersion", JSON_STRING, OCI_JSON_REQUIRED, what,
+                               &version, err))
         return false;
     if (strcmp(json_string_value(version), "1.0.0") != 0)
-        return err_set(err, ERR_UNSUPPORTED, 0, "%s says version \"%.40s\"; only 1.0.0 is known", what,
-                       json_string_value(version));
+        return err_set(err, ERR_UNSUPPORTED, 0, "%s says version \"%.40s\"; only 1.0.0 is known",
+                       what, json_string_value(version));
     return true;
 }
 
-/* Refuses a folder that holds something else. A kill while a layout is being made leaves a part of it, with
- * OWN_DIR, which is made first. */
+/* Refuses a folder that holds something else. A kill while a layout is being made leaves a part of
+ * it, with OWN_DIR, which is made first. */
 static bool
 layout_check_empty(const struct oci_layout *layout, struct err **err)
 {
@@ -300,24 +318,27 @@ layout_check_empty(const struct oci_layout *layout, struct err **err)
         bool known = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
                      strcmp(entry->d_name, "lost+found") == 0;
         for (size_t i = 0; i < ARRAY_LENGTH(own) && !known; i++)
-            known = strcmp(entry->d_name, own[i]) == 0 && faccessat(layout->fd, OWN_DIR, F_OK, 0) == 0;
+            known =
+                strcmp(entry->d_name, own[i]) == 0 && faccessat(layout->fd, OWN_DIR, F_OK, 0) == 0;
         if (known)
             continue;
-        err_set(err, ERR_USAGE, 0, "%s is not an image layout, and not empty: it has %.100s but no %s", layout->path,
+        err_set(err, ERR_USAGE, 0,
+                "%s is not an image layout, and not empty: it has %.100s but no %s", layout->path,
                 entry->d_name, LAYOUT_FILE);
         return err_hint(err, "name a new or empty folder, such as oci:%s/images", layout->path);
     }
     return true;
 }
 
-/* LAYOUT_FILE comes last: it makes the folder a layout. Those who make the same layout at the same time
- * wait here for one another. */
+/* LAYOUT_FILE comes last: it makes the folder a layout. Those who make the same layout at the same
+ * time wait here for one another. */
 static bool
 layout_make(const struct oci_layout *layout, struct err **err)
 {
     if (!layout_check_empty(layout, err) || !layout_make_own(layout, INCOMING_DIR, err))
         return false;
-    CLEANUP_FD int lock = openat(layout->fd, OWN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    CLEANUP_FD int lock =
+        openat(layout->fd, OWN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (lock < 0 || !layout_flock(lock))
         return layout_fail_errno(layout, err, errno, "lock", OWN_DIR);
     if (faccessat(layout->fd, LAYOUT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -326,8 +347,10 @@ layout_make(const struct oci_layout *layout, struct err **err)
     CLEANUP_FREE char *parent = mem_printf("%s/..", layout->path);
     return layout_make_dir(layout, "blobs", err) && layout_make_dir(layout, BLOBS_DIR, err) &&
            layout_sync_dir(layout, "blobs", err) &&
-           (has_index || oci_layout_replace_file(layout, OCI_LAYOUT_INDEX, OCI_LAYOUT_INDEX_EMPTY, err)) &&
-           oci_layout_replace_file(layout, LAYOUT_FILE, LAYOUT_CONTENT, err) && file_sync_dir(parent, err);
+           (has_index ||
+            oci_layout_replace_file(layout, OCI_LAYOUT_INDEX, OCI_LAYOUT_INDEX_EMPTY, err)) &&
+           oci_layout_replace_file(layout, LAYOUT_FILE, LAYOUT_CONTENT, err) &&
+           file_sync_dir(parent, err);
 }
 
 static bool
@@ -387,13 +410,15 @@ layout_lock(struct oci_store *store, struct err **err)
     CLEANUP_FD int fd = file_lock(path, &why);
     if (fd < 0 && why->kind == ERR_BUSY) {
         err_set(err, ERR_BUSY, 0, "another process is publishing to %s", store->location);
-        return err_hint(err, "another effigy publish is running; wait for it to end, then try again");
+        return err_hint(err,
+                        "another effigy publish is running; wait for it to end, then try again");
     }
     if (fd < 0) {
         layout_fail(layout, &why);
         return err_move(err, &why);
     }
-    if (!file_remove_tree(layout->work, err) || !layout_make_own(layout, WORK_DIR, err) || !layout_sweep(layout, err))
+    if (!file_remove_tree(layout->work, err) || !layout_make_own(layout, WORK_DIR, err) ||
+        !layout_sweep(layout, err))
         return layout_fail(layout, err);
     layout->lock_fd = steal_fd(&fd);
     return true;
@@ -409,8 +434,8 @@ layout_work_dir(struct oci_store *store, struct err **err)
 /* Blobs */
 
 bool
-oci_layout_has_blob(struct oci_store *store, const struct oci_digest *digest, uint64_t size, bool *ret_has,
-                struct err **err)
+oci_layout_has_blob(struct oci_store *store, const struct oci_digest *digest, uint64_t size,
+                    bool *ret_has, struct err **err)
 {
     struct oci_layout *layout = (struct oci_layout *)store;
     char path[PATH_ROOM];
@@ -424,7 +449,8 @@ oci_layout_has_blob(struct oci_store *store, const struct oci_digest *digest, ui
 }
 
 static int
-layout_open_blob(const struct oci_layout *layout, const struct oci_digest *digest, uint64_t *ret_size, struct err **err)
+layout_open_blob(const struct oci_layout *layout, const struct oci_digest *digest,
+                 uint64_t *ret_size, struct err **err)
 {
     char path[PATH_ROOM];
     blob_path(digest, path);
@@ -436,8 +462,8 @@ layout_open_blob(const struct oci_layout *layout, const struct oci_digest *diges
 }
 
 static bool
-layout_open_reader(struct oci_store *store, const struct oci_descriptor *blob, struct oci_blob_reader **ret_reader,
-                   struct err **err)
+layout_open_reader(struct oci_store *store, const struct oci_descriptor *blob,
+                   struct oci_blob_reader **ret_reader, struct err **err)
 {
     struct oci_layout *layout = (struct oci_layout *)store;
     uint64_t size;
@@ -445,8 +471,10 @@ layout_open_reader(struct oci_store *store, const struct oci_descriptor *blob, s
     if (fd < 0)
         return false;
     if (size != blob->size)
-        return err_set(err, ERR_CORRUPT, 0, "the blob %s in %s is damaged: it has %llu bytes and should have %llu",
-                       blob->digest.text, layout->path, (unsigned long long)size, (unsigned long long)blob->size);
+        return err_set(err, ERR_CORRUPT, 0,
+                       "the blob %s in %s is damaged: it has %llu bytes and should have %llu",
+                       blob->digest.text, layout->path, (unsigned long long)size,
+                       (unsigned long long)blob->size);
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     struct layout_reader *reader = mem_new(sizeof *reader);
     reader->fd = steal_fd(&fd);
@@ -463,7 +491,8 @@ layout_read(struct oci_blob_reader *base, void *bytes, size_t room, struct err *
         n = read(reader->fd, bytes, room);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        err_set(err, ERR_IO, errno, "cannot read the blob %s in %s", base->digest.text, base->store->location);
+        err_set(err, ERR_IO, errno, "cannot read the blob %s in %s", base->digest.text,
+                base->store->location);
     return n;
 }
 
@@ -497,15 +526,16 @@ layout_write(struct oci_blob_writer *base, const void *bytes, size_t length, str
     writer->written += length;
     /* So that the disk is at work while more is being made, and the fsync at the end is short. */
     if (writer->written - writer->started >= WRITE_BEHIND) {
-        sync_file_range(writer->file.fd, (off_t)writer->started, (off_t)(writer->written - writer->started),
-                        SYNC_FILE_RANGE_WRITE);
+        sync_file_range(writer->file.fd, (off_t)writer->started,
+                        (off_t)(writer->written - writer->started), SYNC_FILE_RANGE_WRITE);
         writer->started = writer->written;
     }
     return true;
 }
 
 static bool
-layout_reread(struct oci_blob_writer *base, void *bytes, size_t length, uint64_t offset, struct err **err)
+layout_reread(struct oci_blob_writer *base, void *bytes, size_t length, uint64_t offset,
+              struct err **err)
 {
     const struct layout_writer *writer = (struct layout_writer *)base;
     return file_pread_all(writer->file.fd, bytes, length, offset, base->store->location, err);
@@ -520,7 +550,8 @@ layout_abort(struct oci_blob_writer *base)
 }
 
 static bool
-layout_commit(struct oci_blob_writer *base, const struct oci_digest *digest, bool *ret_new, struct err **err)
+layout_commit(struct oci_blob_writer *base, const struct oci_digest *digest, bool *ret_new,
+              struct err **err)
 {
     CLEANUP_FREE struct layout_writer *writer = (struct layout_writer *)base;
     struct oci_layout *layout = (struct oci_layout *)base->store;
@@ -556,8 +587,8 @@ layout_get_manifest(struct oci_store *store, const char *tag, const struct oci_d
         if (missing && digest)
             err_set(err, ERR_NOT_FOUND, 0, "there is no %s in %s", digest->text, store->location);
         else if (missing)
-            err_set(err, ERR_CORRUPT, 0, "the manifest %s of the tag %s is missing in %s", descriptor.digest.text, tag,
-                    store->location);
+            err_set(err, ERR_CORRUPT, 0, "the manifest %s of the tag %s is missing in %s",
+                    descriptor.digest.text, tag, store->location);
         return false;
     }
     if (digest)
@@ -570,15 +601,16 @@ layout_get_manifest(struct oci_store *store, const char *tag, const struct oci_d
 }
 
 static bool
-layout_put_manifest(struct oci_store *store, const struct oci_descriptor *descriptor, const char *bytes, bool *ret_new,
-                    struct err **err)
+layout_put_manifest(struct oci_store *store, const struct oci_descriptor *descriptor,
+                    const char *bytes, bool *ret_new, struct err **err)
 {
     struct oci_digest digest;
     return oci_store_put_blob(store, bytes, descriptor->size, &digest, ret_new, err);
 }
 
 bool
-oci_layout_open(const char *folder, enum oci_store_mode mode, struct oci_store **ret_store, struct err **err)
+oci_layout_open(const char *folder, enum oci_store_mode mode, struct oci_store **ret_store,
+                struct err **err)
 {
     static const struct oci_store_ops ops = {
         .close = layout_close,

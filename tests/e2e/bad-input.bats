@@ -26,7 +26,7 @@ nothing_published() {
         command -v runuser >/dev/null || skip "root reads everything, and there is no runuser"
         chmod 755 .
         chown -R nobody "$SANDBOX"
-        capture runuser -u nobody -- env PATH="$PATH" EFFIGY_LIBDIR="$EFFIGY_LIBDIR" effigy publish shop
+        capture runuser -u nobody -- env PATH="$PATH" effigy publish shop
         [ "$status" -eq 5 ] || [ "$status" -eq 9 ] || { told; return 1; }
         says shop.db
         says 'hint: '

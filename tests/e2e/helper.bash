@@ -20,9 +20,9 @@ sandbox_make() {
     SANDBOX=$(mktemp -d /tmp/effigy-e2e.XXXXXX)
     export SANDBOX
     export EFFIGY_ROOT=$SANDBOX/root EFFIGY_RUN_ROOT=$SANDBOX/run
-    export EFFIGY_LIBDIR=${EFFIGY_LIBDIR:-$BUILD/lib}
-    export PATH=$BUILD/src/cli:$PATH
-    unset EFFIGY_CONFIG SOURCE_DATE_EPOCH EFFIGY_LOCKING
+    # The program finds the server that was built beside it.
+    export PATH=$BUILD/src/cli:$PATH LC_ALL=C.UTF-8
+    unset EFFIGY_CONFIG EFFIGY_LIBDIR EFFIGY_LOCKING SOURCE_DATE_EPOCH
     JOBS=()
     cd "$SANDBOX" || return 1
 }

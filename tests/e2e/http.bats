@@ -18,15 +18,15 @@ serve() {
     publish
     run_shop --replicas 1
 }
-# code SQL [CURL-OPTIONS]: the HTTP status; the answer is in the file "answer", its head in "head"
+# code SQL [CURL-OPTIONS]: the HTTP status; the answer is in the file "answer", its head in "answer.head"
 code() {
     local statement=$1
     shift
-    curl -sS --max-time 60 -o answer -D head -w '%{http_code}' -G "http://127.0.0.1:$PORT/query" \
+    curl -sS --max-time 60 -o answer -D answer.head -w '%{http_code}' -G "http://127.0.0.1:$PORT/query" \
         --data-urlencode "sql=$statement" "$@"
 }
 header() { # header NAME: its value in the last head
-    tr -d '\r' <head | sed -n "s/^$1: //Ip" | tail -n 1
+    tr -d '\r' <answer.head | sed -n "s/^$1: //Ip" | tail -n 1
 }
 alive() { # the replica answers at once, and is still the same process
     same "$(curl -sS --max-time 5 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$PORT/-/healthz")" 200
@@ -44,6 +44,7 @@ alive() { # the replica answers at once, and is still the same process
     grep -q 9223372036854775807 answer
     same "$(jq -r '.rows[0][1]' answer)" 0.1
     same "$(jq -r '.rows[0][2]' answer)" $'a "quoted", \ntext ☕'
+    # shellcheck disable=SC2016
     same "$(jq -c '.rows[0][3:]' answer)" '[{"$base64":"AP8="},null]'
     same "$(jq -r .generation answer)" g1
 
@@ -97,7 +98,7 @@ alive() { # the replica answers at once, and is still the same process
     same "$(code 'select * from item limit 5')" 200
     etag=$(header ETag)
     [ -n "$etag" ]
-    grep -qi '^effigy-generation: g1' head
+    grep -qi '^effigy-generation: g1' answer.head
     same "$(code 'select * from item limit 5' -H "If-None-Match: $etag")" 304
     same "$(stat -c %s answer 2>/dev/null || echo 0)" 0
     same "$(code 'select * from item limit 6')" 200

@@ -78,12 +78,10 @@ no_read_failed() { # no_read_failed NAME VALUE...: none failed, and exactly thes
     run_shop --replicas 2
     ids=$(field '[.replicas[].id] | sort | join(" ")')
     # g2 is published with a server that says why it cannot start, and ends.
-    mkdir -p broken
-    cp -R "$EFFIGY_LIBDIR"/. broken/
-    server=$(find broken -name effigy-serve | head -n 1)
+    server=broken/$(dpkg --print-architecture)/effigy-serve
+    mkdir -p "$(dirname "$server")"
     printf '#include <stdio.h>\nint main(void) { fputs("the crown is missing\\n", stderr); return 3; }\n' |
-        gcc -static -x c - -o broken.server
-    cp broken.server "$server"
+        gcc -static -x c -o "$server" -
     sql "UPDATE state SET value = 'two'"
     EFFIGY_LIBDIR=$PWD/broken publish
     field_is .generation g2

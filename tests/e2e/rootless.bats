@@ -17,7 +17,7 @@ teardown_file() {
 
 as_user() {
     runuser -u "$USERNAME" -- env -i PATH="$PATH" HOME="$SANDBOX/home" EFFIGY_ROOT="$EFFIGY_ROOT" \
-        EFFIGY_RUN_ROOT="$EFFIGY_RUN_ROOT" EFFIGY_LIBDIR="$EFFIGY_LIBDIR" "$@"
+        EFFIGY_RUN_ROOT="$EFFIGY_RUN_ROOT" "$@"
 }
 
 @test "a normal user publishes, runs, rolls and stops" {

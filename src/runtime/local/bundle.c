@@ -89,9 +89,11 @@ bundle_linux(const struct bundle *bundle)
     for (size_t i = 0; i < ARRAY_LENGTH(spaces) - !bundle->is_rootless; i++)
         json_array_append_new(namespaces, json_pack("{s:s}", "type", spaces[i]));
     CLEANUP_FREE char *cgroup = mem_printf("effigy-%s", bundle->id);
-    json_t *json = json_pack("{s:s, s:o, s:o, s:o, s:o}", "cgroupsPath", cgroup, "namespaces", namespaces,
-                             "maskedPaths", bundle_strings(masked), "readonlyPaths", bundle_strings(read_only),
-                             "resources", bundle_resources(bundle));
+    json_t *json = json_pack("{s:o, s:o, s:o, s:o}", "namespaces", namespaces, "maskedPaths", bundle_strings(masked),
+                             "readonlyPaths", bundle_strings(read_only), "resources", bundle_resources(bundle));
+    /* An ordinary user mostly may not make a cgroup; runc passes over that unless one was named. */
+    if (!bundle->is_rootless || bundle->memory_bytes || bundle->cpus > 0)
+        json_object_set_new(json, "cgroupsPath", json_string(cgroup));
     if (bundle->is_rootless) {
         json_object_set_new(json, "uidMappings", json_pack("[{s:i, s:I, s:i}]", "containerID", 0, "hostID",
                                                            (json_int_t)bundle->uid, "size", 1));

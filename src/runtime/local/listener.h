@@ -16,7 +16,8 @@ char *listener_name(const char *address, unsigned port, struct err **err);
 /* The other way round; pure. */
 bool listener_parse(const char *name, struct sockaddr_storage *ret_address, socklen_t *ret_length);
 
-/* A socket that listens there; port 0 takes a free one. Returns the descriptor (close-on-exec), or -1: ERR_BUSY
+/* A socket that listens there; port 0 takes a free one. Returns the descriptor (close-on-exec, and non-blocking, as
+ * one of several that accept from it may come too late), or -1: ERR_BUSY
  * if the port is used, with the program that uses it in the hint where the system tells. */
 int listener_bind(const char *name, struct err **err);
 /* Where a listening socket listens; NULL if it is not one. To be freed. */

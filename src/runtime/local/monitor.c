@@ -237,15 +237,23 @@ monitor_ran(struct monitor *monitor, int status)
 }
 
 static void
+monitor_close_listeners(struct monitor *monitor)
+{
+    if (monitor->published >= 0) {
+        close(monitor->published);
+        close(monitor->private);
+    }
+    monitor->published = monitor->private = -1;
+}
+
+static void
 monitor_deleted(struct monitor *monitor)
 {
     if (monitor->is_stopping) {
         monitor->is_gone = true;
     } else if (monitor->state == RUNTIME_FAILED) {
         /* Who connects shall be refused rather than wait for an answer that never comes. */
-        close(monitor->published);
-        close(monitor->private);
-        monitor->published = monitor->private = -1;
+        monitor_close_listeners(monitor);
     } else {
         unsigned shift = monitor->ends - 1;
         int64_t wait = (int64_t)BACKOFF_FIRST_MS << (shift < 16 ? shift : 16);
@@ -526,10 +534,11 @@ monitor_begin(struct monitor *monitor, const char *folder, struct err **err)
     return true;
 }
 
-/* Takes the folder out of sight before it is taken apart. */
+/* The port is free before those who wait are told, and the folder out of sight before it is taken apart. */
 static void
 monitor_end(struct monitor *monitor)
 {
+    monitor_close_listeners(monitor);
     replica_log_close(&monitor->log);
     CLEANUP_FREE char *parent = file_dirname(monitor->folder);
     CLEANUP_FREE char *gone = mem_printf("%s/.old-%s", parent, monitor->record.id);

@@ -72,10 +72,11 @@ peer_state_format(const struct peer_state *state)
 bool
 peer_state_parse(const char *text, size_t length, struct peer_state *ret_state)
 {
-    const char *state, *reason = NULL;
+    const char *state;
     json_int_t restarts, exit_code, pid;
+    json_t *reason;
     json_t *json = json_loadb(text, length, JSON_DISABLE_EOF_CHECK, NULL);
-    bool ok = json && json_unpack(json, "{s:s, s:I, s:I, s:I, s:s?}", "state", &state, "restarts", &restarts,
+    bool ok = json && json_unpack(json, "{s:s, s:I, s:I, s:I, s:o}", "state", &state, "restarts", &restarts,
                                   "exit_code", &exit_code, "pid", &pid, "reason", &reason) == 0;
     int found = -1;
     for (int i = RUNTIME_STARTING; ok && i <= RUNTIME_FAILED; i++) {
@@ -84,7 +85,7 @@ peer_state_parse(const char *text, size_t length, struct peer_state *ret_state)
     }
     if (found >= 0)
         *ret_state = (struct peer_state){(enum runtime_state)found, (unsigned)restarts, (int)exit_code, (pid_t)pid,
-                                         mem_strdup(reason)};
+                                         mem_strdup(json_string_value(reason))};
     json_decref(json);
     return found >= 0;
 }

@@ -336,9 +336,20 @@ sqlite_trunk_leaf(const uint8_t *page, uint32_t index)
     return sqlite_get_u32(page + 8 + 4 * index);
 }
 
-void
-sqlite_trunk_clean(const struct sqlite_geometry *geometry, uint8_t *page, uint32_t leaves)
+uint32_t
+sqlite_trunk_room(const struct sqlite_geometry *geometry)
 {
-    uint32_t end = 8 + 4 * leaves;
-    memset(page + end, 0, geometry->page_size - end);
+    return geometry->usable / 4 - 8;
+}
+
+void
+sqlite_trunk_put(uint8_t *page, uint32_t word, uint32_t value)
+{
+    put_u32(page + 4 * word, value);
+}
+
+void
+sqlite_header_free_trunk(uint8_t *page1, uint32_t number)
+{
+    put_u32(page1 + 32, number);
 }

@@ -81,11 +81,16 @@ bool sqlite_page_chain(const struct sqlite_geometry *geometry, uint32_t number, 
                        struct sqlite_chain *ret_chain);
 
 /* A trunk page of the free list: the next trunk (0: the last) and how many leaves it names. False if it
- * makes no sense. sqlite_trunk_clean() zeroes what follows the leaves' numbers. */
+ * makes no sense. */
 bool sqlite_trunk_parse(const struct sqlite_geometry *geometry, const uint8_t *page, uint32_t *ret_next,
                         uint32_t *ret_leaves);
 uint32_t sqlite_trunk_leaf(const uint8_t *page, uint32_t index);
-void sqlite_trunk_clean(const struct sqlite_geometry *geometry, uint8_t *page, uint32_t leaves);
+/* How many leaves a trunk may name in files that old versions read too (file format 1.5). */
+uint32_t sqlite_trunk_room(const struct sqlite_geometry *geometry);
+/* Its 32-bit words: 0 the next trunk, 1 the number of leaves, then the leaves. */
+void sqlite_trunk_put(uint8_t *page, uint32_t word, uint32_t value);
+/* In page 1: the first trunk. */
+void sqlite_header_free_trunk(uint8_t *page1, uint32_t number);
 
 uint32_t sqlite_get_u32(const uint8_t *bytes);
 uint32_t sqlite_get_u16(const uint8_t *bytes);

@@ -232,8 +232,14 @@ sqlite_source_probe(struct source *head, struct source_probe *ret_probe, struct 
     struct source_probe probe = {.engine = "sqlite", .position = {.exact = true}};
     for (size_t i = 0; i < source->count; i++) {
         struct master_view view = {0};
+        const struct sqlite_master *master = &source->masters[i];
         if (!master_view_read(source, &source->masters[i], &text, &view, err))
             return false;
+        for (size_t j = 0; j < i; j++) {
+            if (source->masters[j].device == master->device && source->masters[j].inode == master->inode)
+                return err_set(err, ERR_USAGE, 0, "the databases \"%s\" and \"%s\" are one file: %s",
+                               source->masters[j].name, master->name, master->path);
+        }
         if (!i)
             probe.page_size = view.header.page_size;
         probe.data_bytes += view.bytes;
@@ -262,6 +268,10 @@ bool
 sqlite_source_lock(struct source *head, struct err **err)
 {
     struct sqlite_source *source = (struct sqlite_source *)head;
+    struct source_position position = {0};
+    if (!sqlite_position_read(source, &position, err))
+        return false;
+    source_position_free(&position);
     for (size_t i = 0; i < source->count; i++) {
         struct sqlite_master *master = &source->masters[i];
         if (!sqlite_master_refresh(source, master, err))

@@ -36,6 +36,12 @@ bit_get(const uint8_t *bits, uint32_t number)
     return bits[(number - 1) >> 3] >> ((number - 1) & 7) & 1;
 }
 
+static void
+bit_set(uint8_t *bits, uint32_t number)
+{
+    bits[(number - 1) >> 3] |= (uint8_t)(1u << ((number - 1) & 7));
+}
+
 static bool
 page_read(struct settling *settling, uint32_t number, uint8_t *page, struct err **err)
 {
@@ -62,48 +68,92 @@ page_write(struct settling *settling, uint32_t number, const uint8_t *page, uint
 }
 
 static bool
-free_leaf_settle(struct settling *settling, uint32_t number, struct err **err)
+page_replace(struct settling *settling, uint32_t number, const uint8_t *page, struct err **err)
 {
-    uint32_t size = settling->copy->geometry.page_size;
-    settling->free_pages[(number - 1) >> 3] |= (uint8_t)(1u << ((number - 1) & 7));
     if (!page_read(settling, number, settling->other, err))
         return false;
-    if (memcmp(settling->other, settling->zeros, size) == 0)
-        return true;
-    return page_write(settling, number, settling->zeros, 0, err);
+    return memcmp(settling->other, page, settling->copy->geometry.page_size) == 0 ||
+           page_write(settling, number, page, 0, err);
 }
 
+/* Marks all pages of the free list. *ret_count is how many there are, 0 if the list is damaged. */
+static bool
+free_list_walk(struct settling *settling, const struct sqlite_header *header, uint32_t *ret_count, struct err **err)
+{
+    uint32_t count = 0;
+    uint32_t trunk = header->free_trunk;
+    *ret_count = 0;
+    while (trunk) {
+        uint32_t leaves = 0;
+        if (!settling_in_range(settling, trunk) || bit_get(settling->free_pages, trunk))
+            return true;
+        bit_set(settling->free_pages, trunk);
+        if (!page_read(settling, trunk, settling->page, err))
+            return false;
+        if (!sqlite_trunk_parse(&settling->copy->geometry, settling->page, &trunk, &leaves))
+            return true;
+        for (uint32_t i = 0; i < leaves; i++) {
+            uint32_t leaf = sqlite_trunk_leaf(settling->page, i);
+            if (!settling_in_range(settling, leaf) || bit_get(settling->free_pages, leaf))
+                return true;
+            bit_set(settling->free_pages, leaf);
+        }
+        count += 1 + leaves;
+    }
+    if (count == header->free_count)
+        *ret_count = count;
+    return true;
+}
+
+static uint32_t
+free_page_next(const struct settling *settling, uint32_t number)
+{
+    while (number <= settling->copy->geometry.page_count && !bit_get(settling->free_pages, number))
+        number++;
+    return number;
+}
+
+/* Free pages hold nothing, and in what order the list has them is history: it is made anew, in the
+ * order of the file, and all that it does not need is zero. A damaged list is left to the check. */
 static bool
 free_list_settle(struct settling *settling, struct err **err)
 {
     const struct sqlite_geometry *geometry = &settling->copy->geometry;
     struct sqlite_header header;
     const char *problem = NULL;
+    uint32_t left = 0;
     if (!page_read(settling, 1, settling->page, err))
         return false;
     if (!sqlite_header_parse(settling->page, geometry->page_size, &header, &problem))
         return err_set(err, ERR_CORRUPT, 0, "the snapshot %s", problem);
-    uint32_t trunk = header.free_trunk;
-    while (settling_in_range(settling, trunk) && !bit_get(settling->free_pages, trunk)) {
-        uint32_t next = 0;
-        uint32_t leaves = 0;
-        settling->free_pages[(trunk - 1) >> 3] |= (uint8_t)(1u << ((trunk - 1) & 7));
-        if (!page_read(settling, trunk, settling->page, err))
+    if (!free_list_walk(settling, &header, &left, err))
+        return false;
+    if (!left)
+        return true;
+    uint32_t trunk = free_page_next(settling, 2);
+    if (trunk != header.free_trunk) {
+        if (!page_read(settling, 1, settling->page, err))
             return false;
-        if (!sqlite_trunk_parse(geometry, settling->page, &next, &leaves))
-            return true; /* the check will tell */
+        sqlite_header_free_trunk(settling->page, trunk);
+        if (!page_write(settling, 1, settling->page, 0, err))
+            return false;
+    }
+    while (left) {
+        uint32_t leaves = left - 1 < sqlite_trunk_room(geometry) ? left - 1 : sqlite_trunk_room(geometry);
+        uint32_t number = trunk;
+        memset(settling->page, 0, geometry->page_size);
         for (uint32_t i = 0; i < leaves; i++) {
-            uint32_t leaf = sqlite_trunk_leaf(settling->page, i);
-            if (settling_in_range(settling, leaf) && !bit_get(settling->free_pages, leaf) &&
-                !free_leaf_settle(settling, leaf, err))
+            number = free_page_next(settling, number + 1);
+            sqlite_trunk_put(settling->page, 2 + i, number);
+            if (!page_replace(settling, number, settling->zeros, err))
                 return false;
         }
-        uint32_t used = 8 + 4 * leaves;
-        if (memcmp(settling->page + used, settling->zeros, geometry->page_size - used) != 0) {
-            sqlite_trunk_clean(geometry, settling->page, leaves);
-            if (!page_write(settling, trunk, settling->page, used, err))
-                return false;
-        }
+        left -= 1 + leaves;
+        uint32_t next = left ? free_page_next(settling, number + 1) : 0;
+        sqlite_trunk_put(settling->page, 0, next);
+        sqlite_trunk_put(settling->page, 1, leaves);
+        if (!page_replace(settling, trunk, settling->page, err))
+            return false;
         trunk = next;
     }
     return true;

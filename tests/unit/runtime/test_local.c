@@ -1,0 +1,840 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver `local` with real containers: images of fixture-server.c, run as root and as an ordinary user. The
+ * first argument is the server's program. The driver starts monitors from the program that it is in, which here is
+ * this one: see main().
+ */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "oci/layer.h"
+#include "runtime/local/image.h"
+#include "runtime/local/listener.h"
+#include "runtime/local/local.h"
+#include "runtime/local/monitor.h"
+#include "runtime/runtime.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#define NOBODY 65534
+#define HEALTHY_MS 15000
+
+static int server_fd; /* opened at the start, as it may lie where an ordinary user cannot look */
+
+struct world {
+    char *dir;
+    struct oci_store *store;
+    struct runtime *runtime;
+    struct oci_descriptor images[3]; /* generations 1 and 2; [0] is unused */
+};
+
+/* --- images ----------------------------------------------------------------------------------------------- */
+
+static struct oci_layer
+write_layer(struct world *world, const struct oci_layer_entry *entries, size_t count)
+{
+    struct oci_layer layer = {0};
+    ERR_LOCAL(err);
+    if (!oci_layer_write(world->store, OCI_COMPRESSION_GZIP, entries, count, NULL, &layer, &err))
+        fail_msg("%s", err->message);
+    return layer;
+}
+
+static int
+text_fd(const char *text)
+{
+    int fd = memfd_create("text", MFD_CLOEXEC);
+    assert_true(fd >= 0 && file_write_all(fd, text, strlen(text), "a memfd", NULL));
+    return fd;
+}
+
+/* Two layers: the server, and above it the generation's file and a whiteout. */
+static void
+make_image(struct world *world, unsigned generation)
+{
+    struct stat st;
+    assert_int_equal(fstat(server_fd, &st), 0);
+    CLEANUP_FREE char *text = mem_printf("g%u", generation);
+    CLEANUP_FD int content = text_fd(text), empty = text_fd(""), old = text_fd("old");
+    const struct oci_layer_entry low[] = {
+        {OCI_ENTRY_DIR, "data", 0700, 0, -1, NULL},
+        {OCI_ENTRY_FILE, "data/old", 0600, 3, old, NULL},
+        {OCI_ENTRY_FILE, "server", 0700, (uint64_t)st.st_size, server_fd, NULL},
+    };
+    const struct oci_layer_entry high[] = {
+        {OCI_ENTRY_DIR, "data", 0700, 0, -1, NULL},
+        {OCI_ENTRY_FILE, "data/.wh.old", 0644, 0, empty, NULL},
+        {OCI_ENTRY_FILE, "generation", 0600, strlen(text), content, NULL},
+    };
+    struct oci_layer layers[2] = {write_layer(world, low, 3), write_layer(world, high, 3)};
+    struct oci_digest diff_ids[2] = {layers[0].diff_id, layers[1].diff_id};
+    const struct oci_config config = {.architecture = (char *)(uintptr_t)oci_platform_host_architecture(),
+                                      .os = (char[]){"linux"},
+                                      .diff_ids = diff_ids,
+                                      .diff_id_count = 2};
+    CLEANUP_FREE char *config_text = oci_config_format(&config);
+    struct oci_descriptor both[2] = {layers[0].descriptor, layers[1].descriptor};
+    struct oci_manifest manifest = {.config = {.media_type = (char[]){OCI_MEDIA_CONFIG}, .size = strlen(config_text)},
+                                    .layers = both,
+                                    .layer_count = 2};
+    assert_true(oci_store_put_blob(world->store, config_text, strlen(config_text), &manifest.config.digest, NULL, NULL));
+    CLEANUP_FREE char *manifest_text = oci_manifest_format(&manifest);
+    assert_true(oci_store_put_manifest(world->store, OCI_MEDIA_MANIFEST, manifest_text, strlen(manifest_text),
+                                       &world->images[generation], NULL, NULL));
+    oci_layer_free(&layers[0]);
+    oci_layer_free(&layers[1]);
+}
+
+/* --- the world of one test -------------------------------------------------------------------------------- */
+
+static void
+open_runtime(struct world *world)
+{
+    CLEANUP_FREE char *root = file_join(world->dir, "root"), *run = file_join(world->dir, "run");
+    const struct runtime_options options = {root, run};
+    ERR_LOCAL(err);
+    if (!runtime_open("local", &options, &world->runtime, &err))
+        fail_msg("%s", err->message);
+}
+
+static int
+setup(void **state)
+{
+    struct world *world = mem_new(sizeof *world);
+    world->dir = mem_strdup("/tmp/effigy-local.XXXXXX");
+    assert_non_null(mkdtemp(world->dir));
+    CLEANUP_FREE char *images = file_join(world->dir, "images");
+    CLEANUP(oci_ref_free) struct oci_ref ref = {.transport = OCI_TRANSPORT_LAYOUT, .location = mem_strdup(images)};
+    assert_true(oci_store_open(&ref, OCI_STORE_CREATE, &world->store, NULL));
+    assert_true(oci_store_lock(world->store, NULL));
+    make_image(world, 1);
+    make_image(world, 2);
+    open_runtime(world);
+    ERR_LOCAL(err);
+    for (int i = 1; i <= 2; i++) {
+        if (!runtime_prepare(world->runtime, world->store, &world->images[i], &err))
+            fail_msg("%s", err->message);
+    }
+    *state = world;
+    return 0;
+}
+
+/* Does any process or mount still know of this test? */
+static bool
+is_mentioned(const char *dir)
+{
+    CLEANUP_BUF struct buf mounts = {0};
+    if (file_read("/proc/self/mountinfo", 1 << 20, &mounts, NULL) && strstr(buf_text(&mounts), dir))
+        return true;
+    CLEANUP_DIR DIR *processes = opendir("/proc");
+    for (struct dirent *process; (process = readdir(processes));) {
+        CLEANUP_FREE char *path = mem_printf("/proc/%s/cmdline", process->d_name);
+        CLEANUP_BUF struct buf line = {0};
+        if (!isdigit((unsigned char)process->d_name[0]) || !file_read(path, 65536, &line, NULL))
+            continue;
+        for (size_t i = 0; i < line.length; i += strlen(line.data + i) + 1) {
+            if (strstr(line.data + i, dir))
+                return true;
+        }
+    }
+    return false;
+}
+
+static size_t
+count_entries(const char *parent, const char *name)
+{
+    CLEANUP_FREE char *path = file_join(parent, name);
+    CLEANUP_DIR DIR *dir = opendir(path);
+    size_t count = 0;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        count += entry->d_name[0] != '.' || str_starts(entry->d_name, ".new") || str_starts(entry->d_name, ".old");
+    return count;
+}
+
+/* Every test ends with everything stopped, and nothing left. */
+static int
+teardown(void **state)
+{
+    struct world *world = *state;
+    struct runtime_replica *replicas;
+    size_t count;
+    assert_true(runtime_list(world->runtime, NULL, &replicas, &count, NULL));
+    for (size_t i = 0; i < count; i++) {
+        ERR_LOCAL(err);
+        if (!runtime_stop(world->runtime, replicas[i].id, 2000, &err))
+            fail_msg("%s", err->message);
+    }
+    runtime_replicas_free(replicas, count);
+    assert_int_equal(count_entries(world->dir, "run/replicas"), 0);
+    assert_int_equal(count_entries(world->dir, "run/runc"), 0);
+    for (int i = 0; i < 100 && is_mentioned(world->dir); i++)
+        clock_sleep_ms(10);
+    assert_false(is_mentioned(world->dir));
+    runtime_close(world->runtime);
+    oci_store_close(world->store);
+    for (int i = 1; i <= 2; i++)
+        oci_descriptor_free(&world->images[i]);
+    assert_true(file_remove_tree(world->dir, NULL));
+    free(world->dir);
+    free(world);
+    return 0;
+}
+
+static unsigned
+free_port(void)
+{
+    CLEANUP_FD int fd = listener_bind("127.0.0.1:0", NULL);
+    CLEANUP_FREE char *name = listener_name_of(fd);
+    return (unsigned)atoi(strrchr(name, ':') + 1);
+}
+
+static bool
+try_start(struct world *world, unsigned generation, const char *mode, unsigned port, struct runtime_replica *replica,
+          struct err **err)
+{
+    const char *const argv[] = {"/server", mode, NULL};
+    const struct source_replica how = {argv, 8080, "/-/readyz", true, true};
+    const struct runtime_spec spec = {.service = "shop",
+                                      .generation = generation,
+                                      .store = world->store,
+                                      .manifest = &world->images[generation],
+                                      .replica = &how,
+                                      .listen_address = "127.0.0.1",
+                                      .listen_port = port};
+    return runtime_start(world->runtime, &spec, replica, err);
+}
+
+static struct runtime_replica
+start(struct world *world, unsigned generation, const char *mode, unsigned port)
+{
+    struct runtime_replica replica;
+    ERR_LOCAL(err);
+    if (!try_start(world, generation, mode, port, &replica, &err))
+        fail_msg("%s", err->message);
+    return replica;
+}
+
+static void
+wait_healthy(struct world *world, const char *id)
+{
+    ERR_LOCAL(err);
+    if (!runtime_wait_healthy(world->runtime, id, HEALTHY_MS, &err))
+        fail_msg("%s", err->message);
+}
+
+static void
+stop(struct world *world, const char *id)
+{
+    ERR_LOCAL(err);
+    if (!runtime_stop(world->runtime, id, 5000, &err))
+        fail_msg("%s", err->message);
+}
+
+/* The replica as it is now; to be freed. */
+static struct runtime_replica
+look(struct world *world, const char *id)
+{
+    struct runtime_replica *replicas, found = {0};
+    size_t count;
+    assert_true(runtime_list(world->runtime, "shop", &replicas, &count, NULL));
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(replicas[i].id, id) == 0) {
+            found = replicas[i];
+            replicas[i] = (struct runtime_replica){0};
+        }
+    }
+    runtime_replicas_free(replicas, count);
+    assert_non_null(found.id);
+    return found;
+}
+
+/* Has the process ended? (Its parent, init where its monitor was killed, may not have reaped it yet.) */
+static bool
+has_ended(pid_t pid)
+{
+    CLEANUP_FREE char *path = mem_printf("/proc/%d/stat", pid);
+    CLEANUP_BUF struct buf stat = {0};
+    return !file_read(path, 4096, &stat, NULL) || strstr(buf_text(&stat), ") Z ");
+}
+
+static void
+wait_state(struct world *world, const char *id, enum runtime_state state, unsigned restarts)
+{
+    for (int i = 0; i < 1500; i++) {
+        CLEANUP(runtime_replica_free) struct runtime_replica replica = look(world, id);
+        if (replica.state == state && replica.restarts >= restarts)
+            return;
+        clock_sleep_ms(10);
+    }
+    fail_msg("%s does not become %s", id, runtime_state_name(state));
+}
+
+/* --- a client --------------------------------------------------------------------------------------------- */
+
+static int
+dial(const char *name)
+{
+    struct sockaddr_storage address;
+    socklen_t length;
+    assert_true(listener_parse(name, &address, &length));
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval patience = {.tv_sec = 5};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(fd, (struct sockaddr *)&address, length) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* One GET; the body goes to ret_body. *ret_last says whether the server closes the connection. */
+static bool
+get(int fd, const char *path, bool keep, char ret_body[64], bool *ret_last)
+{
+    char text[1024];
+    int length = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", path,
+                          keep ? "" : "Connection: close\r\n");
+    if (send(fd, text, (size_t)length, MSG_NOSIGNAL) != length)
+        return false;
+    size_t got = 0;
+    for (;;) {
+        ssize_t n = recv(fd, text + got, sizeof text - 1 - got, 0);
+        if (n <= 0)
+            return false;
+        got += (size_t)n;
+        text[got] = '\0';
+        const char *body = strstr(text, "\r\n\r\n"), *size = strstr(text, "Content-Length: ");
+        if (!body || !size || strlen(body + 4) < (size_t)atoi(size + 16))
+            continue;
+        snprintf(ret_body, 64, "%s", body + 4);
+        *ret_last = strstr(text, "Connection: close") != NULL;
+        return str_starts(text, "HTTP/1.1 200 ");
+    }
+}
+
+static bool
+get_once(const char *name, const char *path, char ret_body[64])
+{
+    CLEANUP_FD int fd = dial(name);
+    bool last;
+    return fd >= 0 && get(fd, path, false, ret_body, &last);
+}
+
+struct reader {
+    pthread_t thread;
+    const char *name;
+    bool keeps; /* the connection */
+    atomic_bool ends;
+    unsigned reads, failures, by_generation[3];
+};
+
+static void *
+reader_run(void *argument)
+{
+    struct reader *reader = argument;
+    CLEANUP_FD int fd = -1;
+    while (!reader->ends) {
+        char body[64];
+        bool last = true;
+        if (fd < 0)
+            fd = dial(reader->name);
+        if (fd >= 0 && get(fd, "/", reader->keeps, body, &last)) {
+            reader->reads++;
+            reader->by_generation[body[1] - '0']++;
+        } else {
+            reader->failures++;
+            last = true;
+        }
+        if (last && fd >= 0)
+            close(steal_fd(&fd));
+    }
+    return NULL;
+}
+
+/* --- tests ------------------------------------------------------------------------------------------------ */
+
+static void
+test_life(void **state)
+{
+    struct world *world = *state;
+    unsigned port = free_port();
+    double begin = clock_seconds();
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "ok", port);
+    double started = clock_seconds();
+    wait_healthy(world, replica.id);
+    print_message("start returned after %.0f ms, healthy after %.0f ms\n", (started - begin) * 1e3,
+                  (clock_seconds() - begin) * 1e3);
+    CLEANUP(runtime_replica_free) struct runtime_replica now = look(world, replica.id);
+    assert_true(str_starts(now.id, "shop-g1-"));
+    assert_int_equal(now.state, RUNTIME_HEALTHY);
+    assert_true(now.healthy);
+    assert_int_equal(now.restarts, 0);
+    assert_int_equal(now.exit_code, -1);
+    assert_int_equal(now.generation, 1);
+    assert_true(now.pid > 0 && now.started_ns > 0);
+    assert_null(now.reason);
+    assert_string_equal(now.manifest_digest, world->images[1].digest.text);
+    CLEANUP_FREE char *published = mem_printf("127.0.0.1:%u", port);
+    assert_string_equal(now.published, published);
+    assert_string_equal(now.address, replica.address);
+    char body[64];
+    assert_true(get_once(now.published, "/", body));
+    assert_string_equal(body, "g1");
+    assert_true(get_once(now.address, "/", body));
+    CLEANUP_BUF struct buf log = {0};
+    assert_true(file_read(now.log_path, 1 << 20, &log, NULL));
+    assert_non_null(strstr(buf_text(&log), "Z serving g1\n"));
+    stop(world, now.id);
+    assert_true(has_ended(now.pid));
+    assert_int_equal(dial(now.published), -1);
+    ERR_LOCAL(err);
+    assert_false(runtime_stop(world->runtime, now.id, 0, &err));
+    assert_int_equal(err->kind, ERR_NOT_FOUND);
+}
+
+static unsigned long long
+status_number(const char *status, const char *key, int base)
+{
+    const char *line = strstr(status, key);
+    assert_non_null(line);
+    return strtoull(line + strlen(key), NULL, base);
+}
+
+static void
+test_confined(void **state)
+{
+    struct world *world = *state;
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "ok", free_port());
+    wait_healthy(world, replica.id); /* the server ends if it can create a file in / or /dev */
+    CLEANUP(runtime_replica_free) struct runtime_replica now = look(world, replica.id);
+    CLEANUP_FREE char *path = mem_printf("/proc/%d/status", now.pid);
+    CLEANUP_BUF struct buf status = {0};
+    assert_true(file_read(path, 65536, &status, NULL));
+    static const char *const sets[] = {"CapInh:\t", "CapPrm:\t", "CapEff:\t", "CapBnd:\t", "CapAmb:\t"};
+    for (size_t i = 0; i < ARRAY_LENGTH(sets); i++)
+        assert_int_equal(status_number(buf_text(&status), sets[i], 16), 0);
+    assert_int_equal(status_number(buf_text(&status), "NoNewPrivs:\t", 10), 1);
+    assert_int_equal(status_number(buf_text(&status), "Seccomp:\t", 10), 2);
+    assert_int_not_equal(status_number(buf_text(&status), "Uid:\t", 10), 0);
+    assert_int_not_equal(status_number(buf_text(&status), "Gid:\t", 10), 0);
+    static const char *const spaces[] = {"net", "pid", "mnt", "ipc", "uts", "cgroup"};
+    for (size_t i = 0; i < ARRAY_LENGTH(spaces); i++) {
+        CLEANUP_FREE char *theirs = mem_printf("/proc/%d/ns/%s", now.pid, spaces[i]);
+        CLEANUP_FREE char *ours = mem_printf("/proc/self/ns/%s", spaces[i]);
+        struct stat a, b;
+        if (stat(theirs, &a) == 0 && stat(ours, &b) == 0)
+            assert_int_not_equal(a.st_ino, b.st_ino);
+        else
+            assert_int_not_equal(geteuid(), 0); /* an ordinary user may not look into another user namespace */
+    }
+    CLEANUP_FREE char *dev = mem_printf("%s/root/images/%s/rootfs/dev", world->dir,
+                                        oci_digest_hex(&world->images[1].digest));
+    assert_int_equal(count_entries(dev, "."), 0); /* runc made no devices in the image */
+}
+
+static void
+test_crash(void **state)
+{
+    struct world *world = *state;
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "ok", free_port());
+    wait_healthy(world, replica.id);
+    for (unsigned crash = 1; crash <= 2; crash++) {
+        CLEANUP(runtime_replica_free) struct runtime_replica before = look(world, replica.id);
+        assert_int_equal(kill(before.pid, SIGKILL), 0);
+        /* Nobody is refused meanwhile: who connects waits until it is back. */
+        char body[64];
+        assert_true(get_once(replica.published, "/", body));
+        wait_state(world, replica.id, RUNTIME_HEALTHY, crash);
+        CLEANUP(runtime_replica_free) struct runtime_replica after = look(world, replica.id);
+        assert_int_equal(after.restarts, crash);
+        assert_int_equal(after.exit_code, 137);
+        assert_int_not_equal(after.pid, before.pid);
+        assert_string_equal(after.address, before.address);
+    }
+}
+
+static void
+test_exits_at_once(void **state)
+{
+    struct world *world = *state;
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "exit", free_port());
+    ERR_LOCAL(err);
+    double begin = clock_seconds();
+    assert_false(runtime_wait_healthy(world->runtime, replica.id, HEALTHY_MS, &err));
+    assert_true(clock_seconds() - begin < HEALTHY_MS / 2000.0); /* known before the time is over */
+    assert_int_equal(err->kind, ERR_UNHEALTHY);
+    assert_non_null(strstr(err->message, "exit code 3"));
+    assert_non_null(strstr(err->message, "they are on holiday"));
+    wait_state(world, replica.id, RUNTIME_BACKOFF, 2);
+    CLEANUP(runtime_replica_free) struct runtime_replica now = look(world, replica.id);
+    assert_false(now.healthy);
+    assert_int_equal(now.exit_code, 3);
+    assert_int_equal(now.pid, 0);
+    assert_non_null(strstr(now.reason, "they are on holiday"));
+}
+
+static void
+test_unready(void **state)
+{
+    struct world *world = *state;
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "unready", free_port());
+    ERR_LOCAL(err);
+    assert_false(runtime_wait_healthy(world->runtime, replica.id, 500, &err));
+    assert_int_equal(err->kind, ERR_UNHEALTHY);
+    assert_non_null(strstr(err->message, "status 503"));
+    CLEANUP(runtime_replica_free) struct runtime_replica now = look(world, replica.id);
+    assert_int_equal(now.state, RUNTIME_STARTING);
+}
+
+static void
+test_falls_ill(void **state)
+{
+    struct world *world = *state;
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "sick", free_port());
+    wait_healthy(world, replica.id);
+    char body[64];
+    assert_true(get_once(replica.address, "/sicken", body));
+    wait_state(world, replica.id, RUNTIME_UNHEALTHY, 0);
+    CLEANUP(runtime_replica_free) struct runtime_replica now = look(world, replica.id);
+    assert_non_null(strstr(now.reason, "status 503"));
+}
+
+static void
+test_stubborn(void **state)
+{
+    struct world *world = *state;
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "stubborn", free_port());
+    wait_healthy(world, replica.id);
+    double begin = clock_seconds();
+    assert_true(runtime_stop(world->runtime, replica.id, 300, NULL));
+    assert_in_range((clock_seconds() - begin) * 1000, 290, 3000);
+}
+
+/* The monitor's process: the one whose command line names the replica's folder. */
+static pid_t
+find_monitor(struct world *world, const char *id)
+{
+    CLEANUP_FREE char *folder = local_folder((struct local *)world->runtime, id);
+    CLEANUP_DIR DIR *processes = opendir("/proc");
+    for (struct dirent *process; (process = readdir(processes));) {
+        CLEANUP_FREE char *path = mem_printf("/proc/%s/cmdline", process->d_name);
+        CLEANUP_BUF struct buf line = {0};
+        if (isdigit((unsigned char)process->d_name[0]) && file_read(path, 65536, &line, NULL) &&
+            line.length > strlen("effigy") + 1 && strcmp(line.data + strlen("effigy") + 1, MONITOR_VERB) == 0 &&
+            strstr(line.data + strlen("effigy " MONITOR_VERB) + 1, folder))
+            return atoi(process->d_name);
+    }
+    fail_msg("%s has no monitor", id);
+    return -1;
+}
+
+static void
+kill_monitor(struct world *world, const char *id)
+{
+    pid_t monitor = find_monitor(world, id);
+    CLEANUP_FREE char *path = mem_printf("/proc/%d/status", monitor);
+    CLEANUP_BUF struct buf status = {0};
+    assert_true(file_read(path, 65536, &status, NULL));
+    print_message("monitor: RSS %llu KiB, of which anonymous %llu KiB\n",
+                  status_number(buf_text(&status), "VmRSS:", 10), status_number(buf_text(&status), "RssAnon:", 10));
+    assert_int_equal(kill(monitor, SIGKILL), 0);
+    while (!has_ended(monitor))
+        clock_sleep_ms(5);
+}
+
+static void
+test_monitor_killed(void **state)
+{
+    struct world *world = *state;
+    unsigned port = free_port();
+    CLEANUP(runtime_replica_free) struct runtime_replica first = start(world, 1, "ok", port);
+    wait_healthy(world, first.id);
+    kill_monitor(world, first.id);
+    CLEANUP(runtime_replica_free) struct runtime_replica orphan = look(world, first.id);
+    assert_int_equal(orphan.state, RUNTIME_UNHEALTHY);
+    assert_true(orphan.pid > 0);
+    assert_non_null(strstr(orphan.reason, "monitor was killed"));
+    char body[64];
+    assert_true(get_once(first.published, "/", body)); /* readers notice nothing */
+    /* It can be replaced like any other, with the published socket handed on. */
+    CLEANUP(runtime_replica_free) struct runtime_replica second = start(world, 2, "ok", port);
+    wait_healthy(world, second.id);
+    stop(world, first.id);
+    assert_true(has_ended(orphan.pid));
+    assert_true(get_once(first.published, "/", body));
+    assert_string_equal(body, "g2");
+    /* And without the container. */
+    CLEANUP(runtime_replica_free) struct runtime_replica before = look(world, second.id);
+    kill_monitor(world, second.id);
+    assert_int_equal(kill(before.pid, SIGKILL), 0);
+    while (!has_ended(before.pid))
+        clock_sleep_ms(5);
+    CLEANUP(runtime_replica_free) struct runtime_replica dead = look(world, second.id);
+    assert_int_equal(dead.state, RUNTIME_FAILED);
+    assert_int_equal(dead.pid, 0);
+    stop(world, second.id);
+}
+
+static void
+test_monitor_terminated(void **state)
+{
+    struct world *world = *state;
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "ok", free_port());
+    wait_healthy(world, replica.id);
+    assert_int_equal(kill(find_monitor(world, replica.id), SIGTERM), 0);
+    for (int i = 0; i < 500 && count_entries(world->dir, "run/replicas"); i++)
+        clock_sleep_ms(10);
+    assert_int_equal(count_entries(world->dir, "run/replicas"), 0);
+}
+
+/* Two replicas behind one port are replaced, three times over, while clients read without a pause. */
+static void
+test_no_failed_read(void **state)
+{
+    struct world *world = *state;
+    unsigned port = free_port();
+    CLEANUP_FREE char *published = mem_printf("127.0.0.1:%u", port);
+    struct runtime_replica running[2] = {start(world, 1, "ok", port), start(world, 1, "ok", port)};
+    wait_healthy(world, running[0].id);
+    wait_healthy(world, running[1].id);
+    struct reader readers[6] = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(readers); i++) {
+        readers[i].name = published;
+        readers[i].keeps = i % 2;
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, reader_run, &readers[i]), 0);
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        for (int i = 0; i < 2; i++) {
+            struct runtime_replica next = start(world, round % 2 ? 1 : 2, "ok", port);
+            wait_healthy(world, next.id);
+            stop(world, running[i].id);
+            runtime_replica_free(&running[i]);
+            running[i] = next;
+        }
+        clock_sleep_ms(100);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(readers); i++) {
+        readers[i].ends = true;
+        pthread_join(readers[i].thread, NULL);
+        print_message("reader %zu%s: %u of g1, %u of g2, %u failed\n", i, readers[i].keeps ? " (kept)" : "",
+                      readers[i].by_generation[1], readers[i].by_generation[2], readers[i].failures);
+        assert_int_equal(readers[i].failures, 0);
+        assert_true(readers[i].by_generation[1] > 0 && readers[i].by_generation[2] > 0);
+    }
+    struct runtime_replica *replicas;
+    size_t count;
+    assert_true(runtime_list(world->runtime, NULL, &replicas, &count, NULL));
+    assert_int_equal(count, 2);
+    assert_true(replicas[0].started_ns < replicas[1].started_ns);
+    assert_string_not_equal(replicas[0].address, replicas[1].address);
+    runtime_replicas_free(replicas, count);
+    runtime_replica_free(&running[0]);
+    runtime_replica_free(&running[1]);
+}
+
+static void
+test_port_in_use(void **state)
+{
+    struct world *world = *state;
+    CLEANUP_FD int other = listener_bind("127.0.0.1:0", NULL);
+    CLEANUP_FREE char *name = listener_name_of(other);
+    struct runtime_replica replica;
+    ERR_LOCAL(err);
+    assert_false(try_start(world, 1, "ok", (unsigned)atoi(strrchr(name, ':') + 1), &replica, &err));
+    assert_int_equal(err->kind, ERR_BUSY);
+    assert_non_null(strstr(err->hint, "--port"));
+    assert_int_equal(count_entries(world->dir, "run/replicas"), 0);
+}
+
+static void
+test_locks(void **state)
+{
+    struct world *world = *state;
+    assert_true(runtime_lock_service(world->runtime, "shop", NULL));
+    struct runtime *mine = world->runtime;
+    open_runtime(world);
+    ERR_LOCAL(err);
+    assert_false(runtime_lock_service(world->runtime, "shop", &err));
+    assert_int_equal(err->kind, ERR_BUSY);
+    assert_true(runtime_lock_service(world->runtime, "other", NULL));
+    runtime_unlock_service(mine);
+    assert_true(runtime_lock_service(world->runtime, "shop", NULL));
+    runtime_close(mine);
+}
+
+static void
+test_prune(void **state)
+{
+    struct world *world = *state;
+    CLEANUP_FREE char *root = file_join(world->dir, "root");
+    assert_int_equal(count_entries(root, "images"), 2);
+    assert_int_equal(count_entries(root, "layers"), 3); /* the server's is shared */
+    unsigned removed;
+    assert_true(image_prune(root, &world->images[2].digest, 1, &removed, NULL));
+    assert_int_equal(removed, 1);
+    assert_int_equal(count_entries(root, "images"), 1);
+    assert_int_equal(count_entries(root, "layers"), 2);
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 2, "ok", free_port());
+    wait_healthy(world, replica.id);
+    struct runtime_replica none;
+    ERR_LOCAL(err);
+    assert_false(try_start(world, 1, "ok", free_port(), &none, &err));
+    assert_int_equal(err->kind, ERR_NOT_FOUND);
+}
+
+/* What a kill leaves half-done is removed; a tampered image leaves nothing. */
+static void
+test_prepare_again(void **state)
+{
+    struct world *world = *state;
+    CLEANUP_FREE char *root = file_join(world->dir, "root");
+    unsigned removed;
+    assert_true(image_prune(root, NULL, 0, &removed, NULL));
+    CLEANUP_FREE char *half = file_join(root, "layers/.half/inner");
+    assert_true(file_make_dirs(half, 0755, NULL));
+    assert_true(runtime_prepare(world->runtime, world->store, &world->images[1], NULL));
+    assert_false(file_exists(half));
+    CLEANUP_FREE char *victim = mem_printf("%s/root/images/%s/rootfs/data/old", world->dir,
+                                           oci_digest_hex(&world->images[1].digest));
+    assert_false(file_exists(victim)); /* whited out */
+    CLEANUP_FREE char *layers = file_join(root, "layers");
+    size_t before = count_entries(root, "layers");
+    CLEANUP_BUF struct buf bytes = {0};
+    CLEANUP(oci_descriptor_free) struct oci_descriptor found = {0};
+    assert_true(oci_store_get_manifest(world->store, world->images[2].digest.text, &found, &bytes, NULL));
+    CLEANUP(oci_manifest_free) struct oci_manifest manifest = {0};
+    assert_true(oci_manifest_parse(buf_text(&bytes), bytes.length, &manifest, NULL));
+    CLEANUP_FREE char *blob = mem_printf("%s/images/blobs/sha256/%s", world->dir,
+                                         oci_digest_hex(&manifest.layers[1].digest));
+    assert_int_equal(chmod(blob, 0644), 0);
+    CLEANUP_FD int fd = open(blob, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0 && file_pwrite_all(fd, "XXXX", 4, 30, blob, NULL));
+    ERR_LOCAL(err);
+    assert_false(runtime_prepare(world->runtime, world->store, &world->images[2], &err));
+    assert_int_equal(err->kind, ERR_CORRUPT);
+    assert_int_equal(count_entries(root, "layers"), before);
+    assert_int_equal(count_entries(root, "images"), 1);
+}
+
+static void
+test_run_root_of_another(void **state)
+{
+    struct world *world = *state;
+    CLEANUP_FREE char *bad = file_join(world->dir, "bad");
+    assert_int_equal(mkdir(bad, 0700), 0);
+    assert_int_equal(chmod(bad, 0777), 0);
+    const struct runtime_options options = {world->dir, bad};
+    struct runtime *runtime;
+    ERR_LOCAL(err);
+    assert_false(runtime_open("local", &options, &runtime, &err));
+    assert_int_equal(err->kind, ERR_PERMISSION);
+    assert_false(runtime_open("locl", &options, &runtime, &err));
+    assert_int_equal(err->kind, ERR_USAGE);
+}
+
+static void
+test_limits(void **state)
+{
+    struct world *world = *state;
+    const char *const argv[] = {"/server", "ok", NULL};
+    const struct source_replica how = {argv, 8080, "/-/readyz", true, true};
+    struct runtime_spec spec = {.service = "shop", .generation = 1, .store = world->store,
+                                .manifest = &world->images[1], .replica = &how, .listen_address = "127.0.0.1",
+                                .listen_port = free_port(), .memory_bytes = 64 << 20, .cpus = 0.5};
+    CLEANUP(runtime_replica_free) struct runtime_replica replica = {0};
+    ERR_LOCAL(err);
+    if (!runtime_start(world->runtime, &spec, &replica, &err)) {
+        assert_int_not_equal(geteuid(), 0);
+        assert_int_equal(err->kind, ERR_UNSUPPORTED);
+        return;
+    }
+    wait_healthy(world, replica.id);
+    CLEANUP(runtime_replica_free) struct runtime_replica now = look(world, replica.id);
+    CLEANUP_FREE char *path = mem_printf("/proc/%d/cgroup", now.pid);
+    CLEANUP_BUF struct buf cgroup = {0};
+    assert_true(file_read(path, 65536, &cgroup, NULL));
+    assert_non_null(strstr(buf_text(&cgroup), replica.id));
+}
+
+/* --- everything, as root and as nobody -------------------------------------------------------------------- */
+
+static int
+run_all(const char *name)
+{
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        WITH_WORLD(test_life),           WITH_WORLD(test_confined),       WITH_WORLD(test_crash),
+        WITH_WORLD(test_exits_at_once),  WITH_WORLD(test_unready),        WITH_WORLD(test_falls_ill),
+        WITH_WORLD(test_stubborn),       WITH_WORLD(test_monitor_killed), WITH_WORLD(test_monitor_terminated),
+        WITH_WORLD(test_no_failed_read), WITH_WORLD(test_port_in_use),    WITH_WORLD(test_locks),
+        WITH_WORLD(test_prune),          WITH_WORLD(test_prepare_again),  WITH_WORLD(test_run_root_of_another),
+        WITH_WORLD(test_limits),
+    };
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+static bool
+has_user_namespaces(void)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(setresuid(NOBODY, NOBODY, NOBODY) == 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 ? 0 : 1);
+    int status;
+    return waitpid(child, &status, 0) == child && status == 0;
+}
+
+static int
+run_as_nobody(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+            _exit(1);
+        /* As an ordinary login has it. */
+        setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
+        unsetenv("XDG_RUNTIME_DIR");
+        exit(run_all("runtime/local, as nobody"));
+    }
+    int status;
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], MONITOR_VERB) == 0)
+        return runtime_local_monitor_main(argc, argv);
+    if (argc != 2)
+        return 2;
+    server_fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+    setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
+    if (!proc_exists("runc") && access("/usr/sbin/runc", X_OK) < 0) {
+        fprintf(stderr, "skipped: runc is not installed\n");
+        return 77;
+    }
+    int failed = run_all("runtime/local");
+    if (geteuid() == 0 && has_user_namespaces())
+        failed += run_as_nobody();
+    else
+        fprintf(stderr, "skipped as an ordinary user: this kernel gives it no user namespaces\n");
+    return failed ? 1 : 0;
+}
