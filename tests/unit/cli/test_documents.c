@@ -154,8 +154,9 @@ static void
 test_exit_codes_are_those_of_the_operations_guide(void **state)
 {
     ERR_LOCAL(err);
-    CLEANUP_FREE char *path = file_join(source_root, "docs/operations.md");
     CLEANUP_BUF struct buf text = {0};
+    char path[4096]; /* skip() would not free it */
+    snprintf(path, sizeof path, "%s/docs/operations.md", source_root);
     if (!file_exists(path))
         skip();
     assert_ok(file_read(path, 1 << 20, &text, &err), err);

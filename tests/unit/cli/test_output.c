@@ -37,6 +37,7 @@ test_json(void **state)
     out_json_text(object, "broken", "a\xff\xc3(b\xc3\xa9\xe2\x82");
     out_json_number(object, "number", (uint64_t)1 << 53);
     out_json_real(object, "real", 0.1234567891);
+    out_json_real(object, "nothing", 0);
     out_json_real(object, "unknown", -1);
     out_json_bool(object, "bool", true);
     CLEANUP_BUF struct buf out = {0};
@@ -47,6 +48,7 @@ test_json(void **state)
     assert_non_null(strstr(out.data, "\"null\": null"));
     assert_non_null(strstr(out.data, "9007199254740992"));
     assert_non_null(strstr(out.data, "\"real\": 0.123457"));
+    assert_non_null(strstr(out.data, "\"nothing\": 0,"));
     assert_non_null(strstr(out.data, "\"unknown\": null"));
     json_decref(object);
 }
