@@ -32,6 +32,7 @@
 #define BACKOFF_LAST_MS 30000
 #define BACKOFF_FORGET_MS 60000
 #define ENDS_LIMIT 10
+#define ENDS_LIMIT_NEVER_HEALTHY 5
 #define RUNC_TIMEOUT_MS 60000
 #define SIGTERM_GRACE_MS 10000
 #define PEERS_LIMIT 32
@@ -72,6 +73,7 @@ struct monitor {
     struct health health;
     unsigned strikes;
     bool was_healthy;     /* in this run */
+    bool ever_healthy;
     unsigned grace_ms;
 
     /* Moments of CLOCK_MONOTONIC in milliseconds. */
@@ -175,6 +177,16 @@ monitor_read_log(struct monitor *monitor)
     }
 }
 
+static void
+monitor_close_listeners(struct monitor *monitor)
+{
+    if (monitor->published >= 0) {
+        close(monitor->published);
+        close(monitor->private);
+    }
+    monitor->published = monitor->private = -1;
+}
+
 /* The run is over, or never began. runc's traces of it are removed before anything else. */
 static void
 monitor_ended(struct monitor *monitor, const char *why)
@@ -186,7 +198,11 @@ monitor_ended(struct monitor *monitor, const char *why)
     monitor_blame(monitor, why);
     replica_log_note(&monitor->log, "%s", why);
     monitor->ends++;
-    monitor_become(monitor, monitor->ends >= ENDS_LIMIT ? RUNTIME_FAILED : RUNTIME_BACKOFF);
+    unsigned limit = monitor->ever_healthy ? ENDS_LIMIT : ENDS_LIMIT_NEVER_HEALTHY;
+    /* When it gives up, who connects shall be refused rather than wait for an answer that never comes. */
+    if (monitor->ends >= limit)
+        monitor_close_listeners(monitor);
+    monitor_become(monitor, monitor->ends >= limit ? RUNTIME_FAILED : RUNTIME_BACKOFF);
     if (monitor->job == JOB_NONE)
         monitor_delete(monitor);
 }
@@ -237,24 +253,11 @@ monitor_ran(struct monitor *monitor, int status)
 }
 
 static void
-monitor_close_listeners(struct monitor *monitor)
-{
-    if (monitor->published >= 0) {
-        close(monitor->published);
-        close(monitor->private);
-    }
-    monitor->published = monitor->private = -1;
-}
-
-static void
 monitor_deleted(struct monitor *monitor)
 {
     if (monitor->is_stopping) {
         monitor->is_gone = true;
-    } else if (monitor->state == RUNTIME_FAILED) {
-        /* Who connects shall be refused rather than wait for an answer that never comes. */
-        monitor_close_listeners(monitor);
-    } else {
+    } else if (monitor->state != RUNTIME_FAILED) {
         unsigned shift = monitor->ends - 1;
         int64_t wait = (int64_t)BACKOFF_FIRST_MS << (shift < 16 ? shift : 16);
         monitor->launch_at = monitor_now() + (wait < BACKOFF_LAST_MS ? wait : BACKOFF_LAST_MS);
@@ -321,7 +324,7 @@ monitor_judge(struct monitor *monitor, enum health_result result)
             free(monitor->reason);
             monitor->reason = NULL;
         }
-        monitor->was_healthy = true;
+        monitor->was_healthy = monitor->ever_healthy = true;
         monitor_become(monitor, RUNTIME_HEALTHY);
     } else {
         CLEANUP_FREE char *why = mem_printf("http://%s%s: %s", monitor->record.address, monitor->record.health_path,
