@@ -35,6 +35,7 @@
 #define ENDS_LIMIT_NEVER_HEALTHY 5
 #define RUNC_TIMEOUT_MS 60000
 #define SIGTERM_GRACE_MS 10000
+#define TERM_RETRY_MS 20
 #define PEERS_LIMIT 32
 #define PEER_IDLE_MS 5000
 #define NEVER INT64_MAX
@@ -77,7 +78,7 @@ struct monitor {
     unsigned grace_ms;
 
     /* Moments of CLOCK_MONOTONIC in milliseconds. */
-    int64_t job_deadline, launch_at, ask_at, answer_by, forget_at, kill_at;
+    int64_t job_deadline, launch_at, ask_at, answer_by, forget_at, term_at, kill_at;
 
     struct monitor_peer peers[PEERS_LIMIT];
     size_t peer_count;
@@ -192,7 +193,7 @@ static void
 monitor_ended(struct monitor *monitor, const char *why)
 {
     monitor->pid = 0;
-    monitor->ask_at = monitor->answer_by = monitor->forget_at = monitor->kill_at = NEVER;
+    monitor->ask_at = monitor->answer_by = monitor->forget_at = monitor->term_at = monitor->kill_at = NEVER;
     health_end(&monitor->health, NULL);
     monitor_read_log(monitor);
     monitor_blame(monitor, why);
@@ -221,14 +222,38 @@ monitor_container_ended(struct monitor *monitor, int status)
     monitor_ended(monitor, why);
 }
 
-static void
-monitor_signal_container(struct monitor *monitor)
+/* Will the process notice SIGTERM? As the first of its namespace it does not until it has made arrangements
+ * (pid_namespaces(7)), that is, just after its start; and before its start it is still runc, to which signals mean
+ * nothing. */
+static bool
+monitor_container_listens(const struct monitor *monitor)
 {
+    CLEANUP_FREE char *path = mem_printf("/proc/%d/status", monitor->pid);
+    CLEANUP_BUF struct buf status = {0};
+    if (!file_read(path, 65536, &status, NULL))
+        return true;
+    const char *blocked = strstr(buf_text(&status), "\nSigBlk:\t"), *caught = strstr(buf_text(&status), "\nSigCgt:\t");
+    uint64_t signals = (blocked ? strtoull(blocked + 9, NULL, 16) : 0) | (caught ? strtoull(caught + 9, NULL, 16) : 0);
+    return !str_starts(buf_text(&status), "Name:\trunc:") && (signals >> (SIGTERM - 1) & 1);
+}
+
+static void
+monitor_terminate(struct monitor *monitor)
+{
+    bool is_heard = monitor_container_listens(monitor);
     /* An unreaped child's id is never given to another process. */
-    kill(monitor->pid, SIGTERM);
+    if (is_heard)
+        kill(monitor->pid, SIGTERM);
+    monitor->term_at = is_heard ? NEVER : monitor_now() + TERM_RETRY_MS;
+}
+
+static void
+monitor_stop_container(struct monitor *monitor)
+{
     monitor->kill_at = monitor_now() + monitor->grace_ms;
     monitor->ask_at = monitor->answer_by = NEVER;
     health_end(&monitor->health, NULL);
+    monitor_terminate(monitor);
 }
 
 static void
@@ -246,7 +271,7 @@ monitor_ran(struct monitor *monitor, int status)
     } else {
         monitor->pid = (pid_t)pid;
         if (monitor->is_stopping)
-            monitor_signal_container(monitor);
+            monitor_stop_container(monitor);
         else
             monitor->ask_at = monitor_now();
     }
@@ -303,7 +328,7 @@ monitor_stop(struct monitor *monitor, unsigned grace_ms)
     monitor->launch_at = NEVER;
     monitor_become(monitor, RUNTIME_STOPPING);
     if (monitor->pid)
-        monitor_signal_container(monitor);
+        monitor_stop_container(monitor);
     else if (monitor->job == JOB_NONE)
         monitor_delete(monitor);
 }
@@ -427,8 +452,10 @@ monitor_timers(struct monitor *monitor)
         replica_log_note(&monitor->log, "runc takes longer than %d s and is ended", RUNC_TIMEOUT_MS / 1000);
         kill(monitor->runc, SIGKILL);
     }
+    if (now >= monitor->term_at)
+        monitor_terminate(monitor);
     if (now >= monitor->kill_at) {
-        monitor->kill_at = NEVER;
+        monitor->kill_at = monitor->term_at = NEVER;
         replica_log_note(&monitor->log, "it did not end within %u ms and is killed", monitor->grace_ms);
         kill(monitor->pid, SIGKILL);
     }
@@ -456,8 +483,8 @@ static int
 monitor_patience(const struct monitor *monitor)
 {
     int64_t next = NEVER;
-    const int64_t moments[] = {monitor->job_deadline, monitor->launch_at, monitor->ask_at,
-                               monitor->answer_by,    monitor->forget_at, monitor->kill_at};
+    const int64_t moments[] = {monitor->job_deadline, monitor->launch_at, monitor->ask_at, monitor->answer_by,
+                               monitor->forget_at,    monitor->term_at,   monitor->kill_at};
     for (size_t i = 0; i < ARRAY_LENGTH(moments); i++)
         next = moments[i] < next ? moments[i] : next;
     for (size_t i = 0; i < monitor->peer_count; i++)
@@ -509,7 +536,7 @@ monitor_begin(struct monitor *monitor, const char *folder, struct err **err)
     *monitor = (struct monitor){.published = MONITOR_FD_PUBLISHED, .private = MONITOR_FD_PRIVATE, .exit_code = -1,
                                 .state = RUNTIME_STARTING, .health = {.fd = -1}};
     monitor->job_deadline = monitor->launch_at = monitor->ask_at = monitor->answer_by = monitor->forget_at =
-        monitor->kill_at = NEVER;
+        monitor->term_at = monitor->kill_at = NEVER;
     monitor->folder = mem_strdup(folder);
     if (!record_read(folder, &monitor->record, err))
         return false;

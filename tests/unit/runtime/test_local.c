@@ -532,6 +532,26 @@ test_stubborn(void **state)
     assert_in_range((clock_seconds() - begin) * 1000, 290, 3000);
 }
 
+/* Stopped at any moment of its start, a replica ends at once and leaves nothing. */
+static void
+test_stop_early(void **state)
+{
+    struct world *world = *state;
+    unsigned port = free_port();
+    for (unsigned wait_ms = 0; wait_ms < 100; wait_ms += 12) {
+        CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "ok", port);
+        clock_sleep_ms(wait_ms);
+        double begin = clock_seconds();
+        stop(world, replica.id);
+        assert_true(clock_seconds() - begin < 2.5); /* well within the grace period of five seconds */
+        assert_int_equal(count_entries(world->dir, "run/replicas"), 0);
+        assert_int_equal(count_entries(world->dir, "run/runc"), 0);
+    }
+    CLEANUP(runtime_replica_free) struct runtime_replica ended = start(world, 1, "exit", port);
+    wait_state(world, ended.id, RUNTIME_BACKOFF, 1);
+    stop(world, ended.id);
+}
+
 /* The monitor's process: the one whose command line names the replica's folder. */
 static pid_t
 find_monitor(struct world *world, const char *id)
@@ -834,7 +854,7 @@ run_all(const char *name)
         WITH_WORLD(test_stubborn),       WITH_WORLD(test_monitor_killed), WITH_WORLD(test_monitor_terminated),
         WITH_WORLD(test_no_failed_read), WITH_WORLD(test_port_in_use),    WITH_WORLD(test_locks),
         WITH_WORLD(test_prune),          WITH_WORLD(test_prepare_again),  WITH_WORLD(test_run_root_of_another),
-        WITH_WORLD(test_limits),         WITH_WORLD(test_port_changed),   WITH_WORLD(test_no_space),
+        WITH_WORLD(test_stop_early),     WITH_WORLD(test_limits),         WITH_WORLD(test_port_changed),   WITH_WORLD(test_no_space),
     };
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);
 }
