@@ -94,7 +94,7 @@ load helper
 }
 
 writer() { # writer MODE: moves money between two accounts without a pause; each sum is always 0
-    python3 - "$1" <<'PY'
+    exec python3 - "$1" <<'PY'
 import os, random, sqlite3, sys, time
 db = sqlite3.connect("shop.db", timeout=30, isolation_level=None)
 db.execute("PRAGMA journal_mode = " + sys.argv[1])
@@ -114,7 +114,7 @@ PY
 accounts() {
     make_master shop.db 20000
     sql "CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER);
-         INSERT INTO account SELECT id, 0 FROM item LIMIT 500"
+         INSERT INTO account SELECT id, 0 FROM item ORDER BY id LIMIT 500"
 }
 
 @test "WAL mode: writers go on during a publish, which sees one consistent state" {
