@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "oci/layer-internal.h"
 
 #include <errno.h>
@@ -75,6 +76,7 @@ unpack_file(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, int
         ssize_t n = layer_walk_block(walk, &bytes, err);
         if (n < 0 || !file_write_all(fd, bytes, (size_t)n, entry->path, err))
             return false;
+        progress_add((uint64_t)n);
         position += (uint64_t)n;
         if (position - started >= WRITEBACK_STEP) {
             sync_file_range(fd, (off_t)started, (off_t)(position - started), SYNC_FILE_RANGE_WRITE);

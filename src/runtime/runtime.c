@@ -47,6 +47,13 @@ runtime_prepare(struct runtime *runtime, struct oci_store *store, const struct o
 }
 
 bool
+runtime_prune(struct runtime *runtime, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
+              struct err **err)
+{
+    return runtime->ops->prune(runtime, keep, count, ret_removed, err);
+}
+
+bool
 runtime_start(struct runtime *runtime, const struct runtime_spec *spec, struct runtime_replica *ret_replica,
               struct err **err)
 {

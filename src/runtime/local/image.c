@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static char *
 image_path(const char *root, const char *kind, const struct oci_digest *digest)
@@ -169,7 +170,7 @@ bool
 image_prepare(const char *root, struct oci_store *store, const struct oci_descriptor *manifest, struct err **err)
 {
     CLEANUP_FREE char *path = image_path(root, "images", &manifest->digest);
-    if (file_exists(path))
+    if (utimensat(AT_FDCWD, path, NULL, 0) == 0) /* the time of its last use, for image_prune() */
         return true;
     CLEANUP(oci_descriptor_free) struct oci_descriptor found = {0};
     CLEANUP_BUF struct buf bytes = {0};
@@ -188,10 +189,13 @@ image_prepare(const char *root, struct oci_store *store, const struct oci_descri
         return false;
     if (file_exists(path)) /* made by the one that was waited for */
         return true;
-    for (size_t i = 0; i < parsed.layer_count; i++) {
-        if (!stop_check(err) || !image_unpack_layer(root, store, &parsed.layers[i], &config.diff_ids[i], err))
-            return false;
-    }
+    progress_start("unpacking", 0);
+    bool ok = true;
+    for (size_t i = 0; ok && i < parsed.layer_count; i++)
+        ok = stop_check(err) && image_unpack_layer(root, store, &parsed.layers[i], &config.diff_ids[i], err);
+    progress_end();
+    if (!ok)
+        return false;
     CLEANUP_FREE char *temporary = mem_printf("%s/images/.%s", root, oci_digest_hex(&manifest->digest));
     if (image_assemble(root, temporary, &config, err) && image_reveal(temporary, path, err))
         return true;
@@ -231,6 +235,14 @@ image_is_among(const char *hex, const struct oci_digest *digests, size_t count)
     return false;
 }
 
+static bool
+image_is_young(const char *images, const char *name, unsigned min_age)
+{
+    CLEANUP_FREE char *path = file_join(images, name);
+    struct stat st;
+    return stat(path, &st) == 0 && time(NULL) - st.st_mtime < (time_t)min_age;
+}
+
 /* What is removed loses its name at once, so that a kill leaves nothing that looks whole. */
 static bool
 image_discard(const char *folder, const char *name, struct err **err)
@@ -243,7 +255,8 @@ image_discard(const char *folder, const char *name, struct err **err)
 }
 
 bool
-image_prune(const char *root, const struct oci_digest *keep, size_t count, unsigned *ret_removed, struct err **err)
+image_prune(const char *root, const struct oci_digest *keep, size_t count, unsigned min_age, unsigned *ret_removed,
+            struct err **err)
 {
     CLEANUP_FD int lock = image_lock(root, err);
     if (lock < 0)
@@ -258,7 +271,7 @@ image_prune(const char *root, const struct oci_digest *keep, size_t count, unsig
     size_t used_count = 0, used_room = 0;
     for (size_t i = 0; i < image_names.count; i++) {
         const char *name = image_names.items[i];
-        if (!image_is_among(name, keep, count)) {
+        if (!image_is_among(name, keep, count) && !image_is_young(images, name, min_age)) {
             if (!image_discard(images, name, err))
                 return false;
             removed++;

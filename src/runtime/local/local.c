@@ -22,6 +22,7 @@
 
 #define LOCAL_ROOT "/var/lib/effigy"
 #define LOCAL_RUN_ROOT "/run/effigy"
+#define LOCAL_IMAGE_AGE 600       /* seconds that an image stays that no replica runs */
 #define LOCAL_POLL_MS 10
 #define LOCAL_REACH_MS 3000       /* for a monitor to be reached, or to be known dead */
 #define LOCAL_STOP_EXTRA_MS 30000 /* for runc, beyond the grace period */
@@ -225,6 +226,23 @@ local_list(struct runtime *runtime, const char *service, struct runtime_replica 
 }
 
 static bool
+local_prune(struct runtime *runtime, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
+            struct err **err)
+{
+    struct runtime_replica *replicas;
+    size_t running;
+    if (!local_list(runtime, NULL, &replicas, &running, err))
+        return false;
+    CLEANUP_FREE struct oci_digest *all = mem_new_array(count + running + 1, sizeof *all);
+    for (size_t i = 0; i < count; i++)
+        all[i] = keep[i];
+    for (size_t i = 0; i < running; i++)
+        snprintf(all[count + i].text, sizeof all[count + i].text, "%s", replicas[i].manifest_digest);
+    runtime_replicas_free(replicas, running);
+    return image_prune(((struct local *)runtime)->root, all, count + running, LOCAL_IMAGE_AGE, ret_removed, err);
+}
+
+static bool
 local_id_valid(const char *id, struct err **err)
 {
     if (id[0] && id[0] != '.' && !strchr(id, '/') && strlen(id) < NAME_MAX)
@@ -257,7 +275,7 @@ local_wait_healthy(struct runtime *runtime, const char *id, unsigned timeout_ms,
             else
                 err_set(err, ERR_UNHEALTHY, 0, "the replica %s is not healthy after %.1f s: %s", id,
                         timeout_ms / 1000.0, str_or(replica.reason, "it gives no answer yet"));
-            return err_hint(err, "its log while it is there: %s", replica.log_path);
+            return false;
         }
         clock_sleep_ms(LOCAL_POLL_MS);
     }
@@ -345,6 +363,7 @@ const struct runtime_ops runtime_local_ops = {
     .open = local_open,
     .close = local_close,
     .prepare = local_prepare,
+    .prune = local_prune,
     .start = local_start,
     .wait_healthy = local_wait_healthy,
     .stop = local_stop,

@@ -32,8 +32,10 @@
 #define BACKOFF_LAST_MS 30000
 #define BACKOFF_FORGET_MS 60000
 #define ENDS_LIMIT 10
+#define ENDS_LIMIT_NEVER_HEALTHY 5
 #define RUNC_TIMEOUT_MS 60000
 #define SIGTERM_GRACE_MS 10000
+#define TERM_RETRY_MS 20
 #define PEERS_LIMIT 32
 #define PEER_IDLE_MS 5000
 #define NEVER INT64_MAX
@@ -72,10 +74,11 @@ struct monitor {
     struct health health;
     unsigned strikes;
     bool was_healthy;     /* in this run */
+    bool ever_healthy;
     unsigned grace_ms;
 
     /* Moments of CLOCK_MONOTONIC in milliseconds. */
-    int64_t job_deadline, launch_at, ask_at, answer_by, forget_at, kill_at;
+    int64_t job_deadline, launch_at, ask_at, answer_by, forget_at, term_at, kill_at;
 
     struct monitor_peer peers[PEERS_LIMIT];
     size_t peer_count;
@@ -175,18 +178,32 @@ monitor_read_log(struct monitor *monitor)
     }
 }
 
+static void
+monitor_close_listeners(struct monitor *monitor)
+{
+    if (monitor->published >= 0) {
+        close(monitor->published);
+        close(monitor->private);
+    }
+    monitor->published = monitor->private = -1;
+}
+
 /* The run is over, or never began. runc's traces of it are removed before anything else. */
 static void
 monitor_ended(struct monitor *monitor, const char *why)
 {
     monitor->pid = 0;
-    monitor->ask_at = monitor->answer_by = monitor->forget_at = monitor->kill_at = NEVER;
+    monitor->ask_at = monitor->answer_by = monitor->forget_at = monitor->term_at = monitor->kill_at = NEVER;
     health_end(&monitor->health, NULL);
     monitor_read_log(monitor);
     monitor_blame(monitor, why);
     replica_log_note(&monitor->log, "%s", why);
     monitor->ends++;
-    monitor_become(monitor, monitor->ends >= ENDS_LIMIT ? RUNTIME_FAILED : RUNTIME_BACKOFF);
+    unsigned limit = monitor->ever_healthy ? ENDS_LIMIT : ENDS_LIMIT_NEVER_HEALTHY;
+    /* When it gives up, who connects shall be refused rather than wait for an answer that never comes. */
+    if (monitor->ends >= limit)
+        monitor_close_listeners(monitor);
+    monitor_become(monitor, monitor->ends >= limit ? RUNTIME_FAILED : RUNTIME_BACKOFF);
     if (monitor->job == JOB_NONE)
         monitor_delete(monitor);
 }
@@ -205,14 +222,38 @@ monitor_container_ended(struct monitor *monitor, int status)
     monitor_ended(monitor, why);
 }
 
-static void
-monitor_signal_container(struct monitor *monitor)
+/* Will the process notice SIGTERM? As the first of its namespace it does not until it has made arrangements
+ * (pid_namespaces(7)), that is, just after its start; and before its start it is still runc, to which signals mean
+ * nothing. */
+static bool
+monitor_container_listens(const struct monitor *monitor)
 {
+    CLEANUP_FREE char *path = mem_printf("/proc/%d/status", monitor->pid);
+    CLEANUP_BUF struct buf status = {0};
+    if (!file_read(path, 65536, &status, NULL))
+        return true;
+    const char *blocked = strstr(buf_text(&status), "\nSigBlk:\t"), *caught = strstr(buf_text(&status), "\nSigCgt:\t");
+    uint64_t signals = (blocked ? strtoull(blocked + 9, NULL, 16) : 0) | (caught ? strtoull(caught + 9, NULL, 16) : 0);
+    return !str_starts(buf_text(&status), "Name:\trunc:") && (signals >> (SIGTERM - 1) & 1);
+}
+
+static void
+monitor_terminate(struct monitor *monitor)
+{
+    bool is_heard = monitor_container_listens(monitor);
     /* An unreaped child's id is never given to another process. */
-    kill(monitor->pid, SIGTERM);
+    if (is_heard)
+        kill(monitor->pid, SIGTERM);
+    monitor->term_at = is_heard ? NEVER : monitor_now() + TERM_RETRY_MS;
+}
+
+static void
+monitor_stop_container(struct monitor *monitor)
+{
     monitor->kill_at = monitor_now() + monitor->grace_ms;
     monitor->ask_at = monitor->answer_by = NEVER;
     health_end(&monitor->health, NULL);
+    monitor_terminate(monitor);
 }
 
 static void
@@ -230,20 +271,10 @@ monitor_ran(struct monitor *monitor, int status)
     } else {
         monitor->pid = (pid_t)pid;
         if (monitor->is_stopping)
-            monitor_signal_container(monitor);
+            monitor_stop_container(monitor);
         else
             monitor->ask_at = monitor_now();
     }
-}
-
-static void
-monitor_close_listeners(struct monitor *monitor)
-{
-    if (monitor->published >= 0) {
-        close(monitor->published);
-        close(monitor->private);
-    }
-    monitor->published = monitor->private = -1;
 }
 
 static void
@@ -251,10 +282,7 @@ monitor_deleted(struct monitor *monitor)
 {
     if (monitor->is_stopping) {
         monitor->is_gone = true;
-    } else if (monitor->state == RUNTIME_FAILED) {
-        /* Who connects shall be refused rather than wait for an answer that never comes. */
-        monitor_close_listeners(monitor);
-    } else {
+    } else if (monitor->state != RUNTIME_FAILED) {
         unsigned shift = monitor->ends - 1;
         int64_t wait = (int64_t)BACKOFF_FIRST_MS << (shift < 16 ? shift : 16);
         monitor->launch_at = monitor_now() + (wait < BACKOFF_LAST_MS ? wait : BACKOFF_LAST_MS);
@@ -300,7 +328,7 @@ monitor_stop(struct monitor *monitor, unsigned grace_ms)
     monitor->launch_at = NEVER;
     monitor_become(monitor, RUNTIME_STOPPING);
     if (monitor->pid)
-        monitor_signal_container(monitor);
+        monitor_stop_container(monitor);
     else if (monitor->job == JOB_NONE)
         monitor_delete(monitor);
 }
@@ -321,7 +349,7 @@ monitor_judge(struct monitor *monitor, enum health_result result)
             free(monitor->reason);
             monitor->reason = NULL;
         }
-        monitor->was_healthy = true;
+        monitor->was_healthy = monitor->ever_healthy = true;
         monitor_become(monitor, RUNTIME_HEALTHY);
     } else {
         CLEANUP_FREE char *why = mem_printf("http://%s%s: %s", monitor->record.address, monitor->record.health_path,
@@ -424,8 +452,10 @@ monitor_timers(struct monitor *monitor)
         replica_log_note(&monitor->log, "runc takes longer than %d s and is ended", RUNC_TIMEOUT_MS / 1000);
         kill(monitor->runc, SIGKILL);
     }
+    if (now >= monitor->term_at)
+        monitor_terminate(monitor);
     if (now >= monitor->kill_at) {
-        monitor->kill_at = NEVER;
+        monitor->kill_at = monitor->term_at = NEVER;
         replica_log_note(&monitor->log, "it did not end within %u ms and is killed", monitor->grace_ms);
         kill(monitor->pid, SIGKILL);
     }
@@ -453,8 +483,8 @@ static int
 monitor_patience(const struct monitor *monitor)
 {
     int64_t next = NEVER;
-    const int64_t moments[] = {monitor->job_deadline, monitor->launch_at, monitor->ask_at,
-                               monitor->answer_by,    monitor->forget_at, monitor->kill_at};
+    const int64_t moments[] = {monitor->job_deadline, monitor->launch_at, monitor->ask_at, monitor->answer_by,
+                               monitor->forget_at,    monitor->term_at,   monitor->kill_at};
     for (size_t i = 0; i < ARRAY_LENGTH(moments); i++)
         next = moments[i] < next ? moments[i] : next;
     for (size_t i = 0; i < monitor->peer_count; i++)
@@ -506,7 +536,7 @@ monitor_begin(struct monitor *monitor, const char *folder, struct err **err)
     *monitor = (struct monitor){.published = MONITOR_FD_PUBLISHED, .private = MONITOR_FD_PRIVATE, .exit_code = -1,
                                 .state = RUNTIME_STARTING, .health = {.fd = -1}};
     monitor->job_deadline = monitor->launch_at = monitor->ask_at = monitor->answer_by = monitor->forget_at =
-        monitor->kill_at = NEVER;
+        monitor->term_at = monitor->kill_at = NEVER;
     monitor->folder = mem_strdup(folder);
     if (!record_read(folder, &monitor->record, err))
         return false;

@@ -2,8 +2,8 @@
 /*
  * The monitor: one small process per replica, without threads. It starts the container with runc, is its subreaper,
  * owns its log, asks after its health, starts it again when it ends (after 200 ms, then twice as long each time up
- * to 30 s; from the beginning once it was healthy for a minute; no more after ten ends in a row), and answers on its
- * socket (peer.h). SIGTERM makes it stop the replica as a "stop" with ten seconds does.
+ * to 30 s; from the beginning once it was healthy for a minute; no more after ten ends in a row, or five if it never
+ * was healthy), and answers on its socket (peer.h). SIGTERM makes it stop the replica as a "stop" with ten seconds does.
  *
  * It is started as `effigy monitor FOLDER` with the descriptors below; it leaves its caller at once (fork, setsid).
  */

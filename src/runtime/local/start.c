@@ -112,7 +112,7 @@ start_check_limits(const struct local *local, const struct runtime_spec *spec, s
         return true;
     err_set(err, ERR_UNSUPPORTED, 0, "cannot limit the %s of %s: this user may not make cgroups here",
             spec->memory_bytes ? "memory" : "CPU", spec->service);
-    return err_hint(err, "run it as root or from a systemd user unit with Delegate=yes, or without the limits");
+    return err_hint(err, "run it as root or from a systemd user unit, or without the limits");
 }
 
 /* --- the replica's folder --------------------------------------------------------------------------------- */

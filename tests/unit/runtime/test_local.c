@@ -30,6 +30,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -167,7 +168,7 @@ count_entries(const char *parent, const char *name)
     CLEANUP_DIR DIR *dir = opendir(path);
     size_t count = 0;
     for (struct dirent *entry; dir && (entry = readdir(dir));)
-        count += entry->d_name[0] != '.' || str_starts(entry->d_name, ".new") || str_starts(entry->d_name, ".old");
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     return count;
 }
 
@@ -485,6 +486,8 @@ test_exits_at_once(void **state)
     assert_non_null(strstr(err->message, "exit code 3"));
     assert_non_null(strstr(err->message, "they are on holiday"));
     wait_state(world, replica.id, RUNTIME_BACKOFF, 2);
+    wait_state(world, replica.id, RUNTIME_FAILED, 4);
+    assert_int_equal(dial(replica.published), -1); /* refused, rather than left to wait */
     CLEANUP(runtime_replica_free) struct runtime_replica now = look(world, replica.id);
     assert_false(now.healthy);
     assert_int_equal(now.exit_code, 3);
@@ -527,6 +530,26 @@ test_stubborn(void **state)
     double begin = clock_seconds();
     assert_true(runtime_stop(world->runtime, replica.id, 300, NULL));
     assert_in_range((clock_seconds() - begin) * 1000, 290, 3000);
+}
+
+/* Stopped at any moment of its start, a replica ends at once and leaves nothing. */
+static void
+test_stop_early(void **state)
+{
+    struct world *world = *state;
+    unsigned port = free_port();
+    for (unsigned wait_ms = 0; wait_ms < 100; wait_ms += 12) {
+        CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "ok", port);
+        clock_sleep_ms(wait_ms);
+        double begin = clock_seconds();
+        stop(world, replica.id);
+        assert_true(clock_seconds() - begin < 2.5); /* well within the grace period of five seconds */
+        assert_int_equal(count_entries(world->dir, "run/replicas"), 0);
+        assert_int_equal(count_entries(world->dir, "run/runc"), 0);
+    }
+    CLEANUP(runtime_replica_free) struct runtime_replica ended = start(world, 1, "exit", port);
+    wait_state(world, ended.id, RUNTIME_BACKOFF, 1);
+    stop(world, ended.id);
 }
 
 /* The monitor's process: the one whose command line names the replica's folder. */
@@ -651,6 +674,27 @@ test_no_failed_read(void **state)
     runtime_replica_free(&running[1]);
 }
 
+/* Replicas that are started for another port leave those on the old one alone. */
+static void
+test_port_changed(void **state)
+{
+    struct world *world = *state;
+    CLEANUP(runtime_replica_free) struct runtime_replica old = start(world, 1, "ok", free_port());
+    CLEANUP(runtime_replica_free) struct runtime_replica new = start(world, 2, "ok", free_port());
+    wait_healthy(world, old.id);
+    wait_healthy(world, new.id);
+    char body[64];
+    for (int i = 0; i < 10; i++) {
+        assert_true(get_once(old.published, "/", body));
+        assert_string_equal(body, "g1");
+        assert_true(get_once(new.published, "/", body));
+        assert_string_equal(body, "g2");
+    }
+    stop(world, old.id);
+    assert_int_equal(dial(old.published), -1);
+    assert_true(get_once(new.published, "/", body));
+}
+
 static void
 test_port_in_use(void **state)
 {
@@ -689,7 +733,9 @@ test_prune(void **state)
     assert_int_equal(count_entries(root, "images"), 2);
     assert_int_equal(count_entries(root, "layers"), 3); /* the server's is shared */
     unsigned removed;
-    assert_true(image_prune(root, &world->images[2].digest, 1, &removed, NULL));
+    assert_true(runtime_prune(world->runtime, NULL, 0, &removed, NULL));
+    assert_int_equal(removed, 0); /* they are too young */
+    assert_true(image_prune(root, &world->images[2].digest, 1, 0, &removed, NULL));
     assert_int_equal(removed, 1);
     assert_int_equal(count_entries(root, "images"), 1);
     assert_int_equal(count_entries(root, "layers"), 2);
@@ -708,7 +754,7 @@ test_prepare_again(void **state)
     struct world *world = *state;
     CLEANUP_FREE char *root = file_join(world->dir, "root");
     unsigned removed;
-    assert_true(image_prune(root, NULL, 0, &removed, NULL));
+    assert_true(image_prune(root, NULL, 0, 0, &removed, NULL));
     CLEANUP_FREE char *half = file_join(root, "layers/.half/inner");
     assert_true(file_make_dirs(half, 0755, NULL));
     assert_true(runtime_prepare(world->runtime, world->store, &world->images[1], NULL));
@@ -733,6 +779,27 @@ test_prepare_again(void **state)
     assert_int_equal(err->kind, ERR_CORRUPT);
     assert_int_equal(count_entries(root, "layers"), before);
     assert_int_equal(count_entries(root, "images"), 1);
+}
+
+static void
+test_no_space(void **state)
+{
+    struct world *world = *state;
+    CLEANUP_FREE char *small = file_join(world->dir, "small");
+    assert_int_equal(mkdir(small, 0700), 0);
+    if (mount("tmpfs", small, "tmpfs", 0, "size=300k") < 0)
+        skip();
+    CLEANUP_FREE char *run = file_join(world->dir, "run");
+    const struct runtime_options options = {small, run};
+    struct runtime *runtime;
+    assert_true(runtime_open("local", &options, &runtime, NULL));
+    ERR_LOCAL(err);
+    assert_false(runtime_prepare(runtime, world->store, &world->images[1], &err));
+    assert_int_equal(err->kind, ERR_NO_SPACE);
+    assert_int_equal(count_entries(small, "layers"), 0);
+    assert_int_equal(count_entries(small, "images"), 0);
+    runtime_close(runtime);
+    assert_int_equal(umount(small), 0);
 }
 
 static void
@@ -787,7 +854,7 @@ run_all(const char *name)
         WITH_WORLD(test_stubborn),       WITH_WORLD(test_monitor_killed), WITH_WORLD(test_monitor_terminated),
         WITH_WORLD(test_no_failed_read), WITH_WORLD(test_port_in_use),    WITH_WORLD(test_locks),
         WITH_WORLD(test_prune),          WITH_WORLD(test_prepare_again),  WITH_WORLD(test_run_root_of_another),
-        WITH_WORLD(test_limits),
+        WITH_WORLD(test_stop_early),     WITH_WORLD(test_limits),         WITH_WORLD(test_port_changed),   WITH_WORLD(test_no_space),
     };
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);
 }
