@@ -74,6 +74,11 @@ generation_fill(struct generation *generation, const char *tag, const struct oci
     if (!generation_tag_parse(number, &generation->number) || !clock_parse_rfc3339(created, &generation->created_ns) ||
         !str_to_u64(bytes, 0, UINT64_MAX, &generation->data_bytes))
         return err_set(err, ERR_CORRUPT, 0, "the annotations of the image %s make no sense", tag);
+    unsigned wanted;
+    if (generation_tag_parse(tag, &wanted) && wanted != generation->number) {
+        err_set(err, ERR_CORRUPT, 0, "the tag %s names the image of generation g%u", tag, generation->number);
+        return err_hint(err, "the tag of a generation never moves; somebody else has moved this one");
+    }
     generation->image_bytes = manifest->config.size;
     for (size_t i = 0; i < manifest->layer_count; i++) {
         const struct oci_descriptor *layer = &manifest->layers[i];

@@ -47,6 +47,7 @@ check_virtual_table(sqlite3 *db, const char *table, const char *what, struct err
     if (!ok && rc != SQLITE_ERROR) {
         sqlite_fail(err, db, rc, "check", what);
     } else if (!ok) {
+        CLEANUP_FREE char *reason = mem_strdup(sqlite3_errmsg(db));
         CLEANUP_BUF struct buf modules = {0};
         check_list(db,
                    "SELECT name FROM pragma_module_list WHERE name NOT LIKE 'pragma\\_%' ESCAPE '\\' "
@@ -54,7 +55,7 @@ check_virtual_table(sqlite3 *db, const char *table, const char *what, struct err
                    "AND name NOT IN ('bytecode', 'tables_used') ORDER BY name",
                    &modules);
         err_set(err, ERR_UNSUPPORTED, 0, "replicas could not use the virtual table \"%s\" of %s: %s", table, what,
-                sqlite3_errmsg(db));
+                reason);
         err_hint(err, "replicas have the modules %s; drop the table from the master or keep its rows in a plain one",
                  buf_text(&modules));
     }
