@@ -15,7 +15,8 @@ oci_digest_parse(const char *text, struct oci_digest *ret_digest, struct err **e
     size_t hex = PREFIX_LENGTH + 2 * SHA256_BYTES;
     if (!str_starts(text, PREFIX) || strnlen(text, hex + 1) != hex ||
         strspn(text + PREFIX_LENGTH, "0123456789abcdef") != 2 * SHA256_BYTES)
-        return err_set(err, ERR_CORRUPT, 0, "\"%.80s\" is not a digest (sha256: and 64 lower-case hexadecimal digits)",
+        return err_set(err, ERR_CORRUPT, 0,
+                       "\"%.80s\" is not a digest (sha256: and 64 lower-case hexadecimal digits)",
                        text);
     struct oci_digest digest = {""};
     memcpy(digest.text, text, hex);

@@ -30,7 +30,8 @@ texts_compare(const void *a, const void *b)
 
 /* An array of strings: Env, Entrypoint, Cmd. */
 static bool
-texts_from_array(const json_t *object, const char *key, const char *what, char ***ret_texts, struct err **err)
+texts_from_array(const json_t *object, const char *key, const char *what, char ***ret_texts,
+                 struct err **err)
 {
     json_t *array;
     if (!oci_json_get(object, key, JSON_ARRAY, OCI_JSON_OPTIONAL, what, &array, err))
@@ -38,7 +39,8 @@ texts_from_array(const json_t *object, const char *key, const char *what, char *
     size_t count = json_array_size(array);
     for (size_t i = 0; i < count; i++)
         if (!json_is_string(json_array_get(array, i)))
-            return err_set(err, ERR_CORRUPT, 0, "\"%s\" of %s holds something that is not a string", key, what);
+            return err_set(err, ERR_CORRUPT, 0, "\"%s\" of %s holds something that is not a string",
+                           key, what);
     if (!array)
         return true;
     *ret_texts = mem_new_array(count + 1, sizeof **ret_texts);
@@ -60,7 +62,8 @@ texts_to_array(json_t *object, const char *key, char *const *texts)
 
 /* An object of which only the keys count: ExposedPorts, Volumes (config.md). */
 static bool
-texts_from_keys(const json_t *object, const char *key, const char *what, char ***ret_texts, struct err **err)
+texts_from_keys(const json_t *object, const char *key, const char *what, char ***ret_texts,
+                struct err **err)
 {
     json_t *members, *value;
     if (!oci_json_get(object, key, JSON_OBJECT, OCI_JSON_OPTIONAL, what, &members, err))
@@ -70,8 +73,7 @@ texts_from_keys(const json_t *object, const char *key, const char *what, char **
     char **texts = mem_new_array(json_object_size(members) + 1, sizeof *texts);
     size_t count = 0;
     const char *name;
-    json_object_foreach (members, name, value)
-        texts[count++] = mem_strdup(name);
+    json_object_foreach(members, name, value) texts[count++] = mem_strdup(name);
     qsort(texts, count, sizeof *texts, texts_compare);
     *ret_texts = texts;
     return true;
@@ -98,7 +100,8 @@ config_parse_run(const json_t *json, struct oci_config *config, struct err **err
 {
     const char *what = "the image config's \"config\"";
     json_t *run;
-    if (!oci_json_get(json, "config", JSON_OBJECT, OCI_JSON_OPTIONAL, "the image config", &run, err))
+    if (!oci_json_get(json, "config", JSON_OBJECT, OCI_JSON_OPTIONAL, "the image config", &run,
+                      err))
         return false;
     return !run || (oci_json_get_text(run, "User", OCI_JSON_OPTIONAL, what, &config->user, err) &&
                     texts_from_keys(run, "ExposedPorts", what, &config->exposed_ports, err) &&
@@ -106,9 +109,11 @@ config_parse_run(const json_t *json, struct oci_config *config, struct err **err
                     texts_from_array(run, "Entrypoint", what, &config->entrypoint, err) &&
                     texts_from_array(run, "Cmd", what, &config->cmd, err) &&
                     texts_from_keys(run, "Volumes", what, &config->volumes, err) &&
-                    oci_json_get_text(run, "WorkingDir", OCI_JSON_OPTIONAL, what, &config->working_dir, err) &&
+                    oci_json_get_text(run, "WorkingDir", OCI_JSON_OPTIONAL, what,
+                                      &config->working_dir, err) &&
                     oci_json_get_map(run, "Labels", what, &config->labels, err) &&
-                    oci_json_get_text(run, "StopSignal", OCI_JSON_OPTIONAL, what, &config->stop_signal, err));
+                    oci_json_get_text(run, "StopSignal", OCI_JSON_OPTIONAL, what,
+                                      &config->stop_signal, err));
 }
 
 static bool
@@ -116,7 +121,8 @@ config_parse_rootfs(const json_t *json, struct oci_config *config, struct err **
 {
     const char *what = "the image config's \"rootfs\"";
     json_t *rootfs, *type, *diff_ids;
-    if (!oci_json_get(json, "rootfs", JSON_OBJECT, OCI_JSON_REQUIRED, "the image config", &rootfs, err) ||
+    if (!oci_json_get(json, "rootfs", JSON_OBJECT, OCI_JSON_REQUIRED, "the image config", &rootfs,
+                      err) ||
         !oci_json_get(rootfs, "type", JSON_STRING, OCI_JSON_REQUIRED, what, &type, err) ||
         !oci_json_get(rootfs, "diff_ids", JSON_ARRAY, OCI_JSON_REQUIRED, what, &diff_ids, err))
         return false;
@@ -125,7 +131,8 @@ config_parse_rootfs(const json_t *json, struct oci_config *config, struct err **
                        json_string_value(type));
     size_t count = json_array_size(diff_ids);
     if (count > OCI_LAYERS_LIMIT)
-        return err_set(err, ERR_CORRUPT, 0, "the image config has %zu layers; at most %d are possible", count,
+        return err_set(err, ERR_CORRUPT, 0,
+                       "the image config has %zu layers; at most %d are possible", count,
                        OCI_LAYERS_LIMIT);
     config->diff_ids = mem_new_array(count ? count : 1, sizeof *config->diff_ids);
     for (size_t i = 0; i < count; i++) {
@@ -142,7 +149,8 @@ config_parse_history(const json_t *json, struct oci_config *config, struct err *
 {
     const char *what = "the image config's \"history\"";
     json_t *array;
-    if (!oci_json_get(json, "history", JSON_ARRAY, OCI_JSON_OPTIONAL, "the image config", &array, err))
+    if (!oci_json_get(json, "history", JSON_ARRAY, OCI_JSON_OPTIONAL, "the image config", &array,
+                      err))
         return false;
     size_t count = json_array_size(array);
     config->history = mem_new_array(count ? count : 1, sizeof *config->history);
@@ -153,7 +161,8 @@ config_parse_history(const json_t *json, struct oci_config *config, struct err *
         if (!json_is_object(entry))
             return err_set(err, ERR_CORRUPT, 0, "%s holds something that is not an object", what);
         if (!oci_json_get_text(entry, "created", OCI_JSON_OPTIONAL, what, &history->created, err) ||
-            !oci_json_get_text(entry, "created_by", OCI_JSON_OPTIONAL, what, &history->created_by, err) ||
+            !oci_json_get_text(entry, "created_by", OCI_JSON_OPTIONAL, what, &history->created_by,
+                               err) ||
             !oci_json_get_text(entry, "comment", OCI_JSON_OPTIONAL, what, &history->comment, err) ||
             !oci_json_get(entry, "empty_layer", JSON_TRUE, OCI_JSON_OPTIONAL, what, &empty, err))
             return false;
@@ -171,7 +180,8 @@ oci_config_parse(const char *bytes, size_t length, struct oci_config *ret_config
         return false;
     CLEANUP(oci_config_free) struct oci_config config = {0};
     if (!oci_json_get_text(json, "created", OCI_JSON_OPTIONAL, what, &config.created, err) ||
-        !oci_json_get_text(json, "architecture", OCI_JSON_REQUIRED, what, &config.architecture, err) ||
+        !oci_json_get_text(json, "architecture", OCI_JSON_REQUIRED, what, &config.architecture,
+                           err) ||
         !oci_json_get_text(json, "os", OCI_JSON_REQUIRED, what, &config.os, err) ||
         !config_parse_run(json, &config, err) || !config_parse_rootfs(json, &config, err) ||
         !config_parse_history(json, &config, err))

@@ -82,14 +82,15 @@ json_t *
 oci_json_load(const char *bytes, size_t length, size_t limit, const char *what, struct err **err)
 {
     if (length > limit) {
-        err_set(err, ERR_CORRUPT, 0, "%s is larger than the %zu bytes that it may have", what, limit);
+        err_set(err, ERR_CORRUPT, 0, "%s is larger than the %zu bytes that it may have", what,
+                limit);
         return NULL;
     }
     json_error_t why;
     json_t *json = json_loadb(bytes ? bytes : "", length, JSON_REJECT_DUPLICATES, &why);
     if (!json) {
-        err_set(err, ERR_CORRUPT, 0, "%s is not valid JSON: %s (line %d, column %d)", what, why.text, why.line,
-                why.column);
+        err_set(err, ERR_CORRUPT, 0, "%s is not valid JSON: %s (line %d, column %d)", what,
+                why.text, why.line, why.column);
         return NULL;
     }
     if (!json_is_object(json)) {
@@ -124,8 +125,8 @@ json_type_name(json_type type)
 }
 
 bool
-oci_json_get(const json_t *object, const char *key, json_type type, enum oci_json_need need, const char *what,
-             json_t **ret_member, struct err **err)
+oci_json_get(const json_t *object, const char *key, json_type type, enum oci_json_need need,
+             const char *what, json_t **ret_member, struct err **err)
 {
     json_t *member = json_object_get(object, key);
     if (!member || json_is_null(member)) {
@@ -136,14 +137,15 @@ oci_json_get(const json_t *object, const char *key, json_type type, enum oci_jso
     }
     json_type is = json_is_boolean(member) ? JSON_TRUE : json_typeof(member);
     if (is != type)
-        return err_set(err, ERR_CORRUPT, 0, "\"%s\" of %s is not %s", key, what, json_type_name(type));
+        return err_set(err, ERR_CORRUPT, 0, "\"%s\" of %s is not %s", key, what,
+                       json_type_name(type));
     *ret_member = member;
     return true;
 }
 
 bool
-oci_json_get_text(const json_t *object, const char *key, enum oci_json_need need, const char *what, char **ret_text,
-                  struct err **err)
+oci_json_get_text(const json_t *object, const char *key, enum oci_json_need need, const char *what,
+                  char **ret_text, struct err **err)
 {
     json_t *member = NULL;
     if (!oci_json_get(object, key, JSON_STRING, need, what, &member, err))
@@ -159,20 +161,25 @@ pair_compare(const void *a, const void *b)
 }
 
 bool
-oci_json_get_map(const json_t *object, const char *key, const char *what, struct oci_map *ret_map, struct err **err)
+oci_json_get_map(const json_t *object, const char *key, const char *what, struct oci_map *ret_map,
+                 struct err **err)
 {
     json_t *members, *value;
     if (!oci_json_get(object, key, JSON_OBJECT, OCI_JSON_OPTIONAL, what, &members, err))
         return false;
     CLEANUP(oci_map_free) struct oci_map map = {0};
     const char *name;
-    json_object_foreach (members, name, value) {
+    json_object_foreach(members, name, value)
+    {
         if (!json_is_string(value))
-            return err_set(err, ERR_CORRUPT, 0, "\"%.100s\" in \"%s\" of %s is not a string", name, key, what);
+            return err_set(err, ERR_CORRUPT, 0, "\"%.100s\" in \"%s\" of %s is not a string", name,
+                           key, what);
         MEM_RESERVE(map.pairs, map.count, map.room);
-        map.pairs[map.count++] = (struct oci_pair){mem_strdup(name), mem_strdup(json_string_value(value))};
+        map.pairs[map.count++] =
+            (struct oci_pair){mem_strdup(name), mem_strdup(json_string_value(value))};
     }
-    /* Not oci_map_set() for each: half a million hostile keys in falling order would take minutes. */
+    /* Not oci_map_set() for each: half a million hostile keys in falling order would take minutes.
+     */
     if (map.count)
         qsort(map.pairs, map.count, sizeof *map.pairs, pair_compare);
     *ret_map = map;
@@ -291,8 +298,8 @@ oci_descriptor_free(struct oci_descriptor *descriptor)
 }
 
 bool
-oci_descriptor_from_json(const json_t *json, const char *what, struct oci_descriptor *ret_descriptor,
-                         struct err **err)
+oci_descriptor_from_json(const json_t *json, const char *what,
+                         struct oci_descriptor *ret_descriptor, struct err **err)
 {
     if (!json_is_object(json))
         return err_set(err, ERR_CORRUPT, 0, "%s is not an object", what);
@@ -310,9 +317,10 @@ oci_descriptor_from_json(const json_t *json, const char *what, struct oci_descri
         return err_set(err, ERR_CORRUPT, 0, "\"size\" of %s is negative", what);
     descriptor.media_type = mem_strdup(oci_media_type_map(json_string_value(type)));
     descriptor.size = (uint64_t)json_integer_value(size);
-    if (platform &&
-        (!oci_json_get_text(platform, "os", OCI_JSON_OPTIONAL, what, &descriptor.platform.os, err) ||
-         !oci_json_get_text(platform, "architecture", OCI_JSON_OPTIONAL, what, &descriptor.platform.architecture, err)))
+    if (platform && (!oci_json_get_text(platform, "os", OCI_JSON_OPTIONAL, what,
+                                        &descriptor.platform.os, err) ||
+                     !oci_json_get_text(platform, "architecture", OCI_JSON_OPTIONAL, what,
+                                        &descriptor.platform.architecture, err)))
         return false;
     *ret_descriptor = descriptor;
     descriptor = (struct oci_descriptor){0};

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define LAYOUT_PREFIX "oci:"
-#define REF_LIMIT 4096  /* bytes; PATH_MAX */
-#define NAME_LIMIT 255  /* bytes of HOST[:PORT]/NAME that registries and clients agree on */
+#define REF_LIMIT 4096 /* bytes; PATH_MAX */
+#define NAME_LIMIT 255 /* bytes of HOST[:PORT]/NAME that registries and clients agree on */
 #define TAG_LIMIT 128
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -46,13 +46,16 @@ static bool
 ref_parse_layout(const char *text, char *rest, struct oci_ref *ref, struct err **err)
 {
     if (!ref_take_digest(rest, false, &ref->digest))
-        return ref_refuse(err, text, "behind \"@\" there is no digest (sha256: and 64 lower-case hexadecimal digits)");
+        return ref_refuse(
+            err, text,
+            "behind \"@\" there is no digest (sha256: and 64 lower-case hexadecimal digits)");
     char *colon = strrchr(rest, ':');
     if (colon && !strchr(colon, '/')) {
         *colon = '\0';
         if (!oci_tag_valid(colon + 1))
             return ref_refuse(err, text,
-                              "what follows the last \":\" is not a tag (letters, digits, \"_\", \".\" and \"-\"; "
+                              "what follows the last \":\" is not a tag (letters, digits, \"_\", "
+                              "\".\" and \"-\"; "
                               "at most 128; \".\" and \"-\" not in front)");
         ref->tag = mem_strdup(colon + 1);
     }
@@ -62,7 +65,8 @@ ref_parse_layout(const char *text, char *rest, struct oci_ref *ref, struct err *
     return true;
 }
 
-/* [a-z0-9]+ joined by ".", "_", "__" or any number of "-" (distribution spec 1.1, "Pulling manifests"). */
+/* [a-z0-9]+ joined by ".", "_", "__" or any number of "-" (distribution spec 1.1, "Pulling
+ * manifests"). */
 static bool
 ref_name_component_valid(const char *text, size_t length)
 {
@@ -75,7 +79,11 @@ ref_name_component_valid(const char *text, size_t length)
         if (text >= end)
             return text == end;
         size_t dashes = strspn(text, "-");
-        size_t separator = dashes ? dashes : *text == '.' ? 1 : str_starts(text, "__") ? 2 : *text == '_' ? 1 : 0;
+        size_t separator = dashes                   ? dashes
+                           : *text == '.'           ? 1
+                           : str_starts(text, "__") ? 2
+                           : *text == '_'           ? 1
+                                                    : 0;
         if (separator == 0)
             return false;
         text += separator;
@@ -124,27 +132,34 @@ ref_parse_registry(const char *text, char *rest, struct oci_ref *ref, struct err
 {
     char *slash = strchr(rest, '/');
     if (!slash)
-        return ref_refuse(err, text, "it has neither \"oci:\" in front nor a \"/\" between a registry and a name");
+        return ref_refuse(
+            err, text,
+            "it has neither \"oci:\" in front nor a \"/\" between a registry and a name");
     size_t host = (size_t)(slash - rest);
     bool local = host == strlen("localhost") && strncmp(rest, "localhost", host) == 0;
     if (!local && !memchr(rest, '.', host) && !memchr(rest, ':', host))
-        return ref_refuse(err, text, "what stands before the first \"/\" is not a registry's host name");
+        return ref_refuse(err, text,
+                          "what stands before the first \"/\" is not a registry's host name");
     if (!ref_host_valid(rest, host))
         return ref_refuse(err, text, "the registry is not HOST or HOST:PORT");
     if (!ref_take_digest(slash, true, &ref->digest))
-        return ref_refuse(err, text, "behind \"@\" there is no digest (sha256: and 64 lower-case hexadecimal digits)");
+        return ref_refuse(
+            err, text,
+            "behind \"@\" there is no digest (sha256: and 64 lower-case hexadecimal digits)");
     char *colon = strrchr(slash, ':');
     if (colon) {
         *colon = '\0';
         if (!oci_tag_valid(colon + 1))
             return ref_refuse(err, text,
-                              "what follows the last \":\" is not a tag (letters, digits, \"_\", \".\" and \"-\"; "
+                              "what follows the last \":\" is not a tag (letters, digits, \"_\", "
+                              "\".\" and \"-\"; "
                               "at most 128; \".\" and \"-\" not in front)");
         ref->tag = mem_strdup(colon + 1);
     }
     if (!ref_name_valid(slash + 1))
         return ref_refuse(err, text,
-                          "the name in the registry is not lower-case letters and digits, with single \".\", \"_\" or "
+                          "the name in the registry is not lower-case letters and digits, with "
+                          "single \".\", \"_\" or "
                           "\"-\" and \"/\" between them");
     if (strlen(rest) > NAME_LIMIT)
         return ref_refuse(err, text, "the name is longer than 255 bytes");
@@ -179,8 +194,9 @@ oci_ref_format(const struct oci_ref *ref)
     const char *colon = strrchr(ref->location, ':');
     /* A folder "a:b" would be read back as the folder a with the tag b. */
     bool guard = layout && !ref->tag && colon && !strchr(colon, '/');
-    return mem_printf("%s%s%s%s%s%s%s", layout ? LAYOUT_PREFIX : "", ref->location, guard ? "/" : "",
-                      ref->tag ? ":" : "", str_or(ref->tag, ""), ref->digest.text[0] ? "@" : "", ref->digest.text);
+    return mem_printf("%s%s%s%s%s%s%s", layout ? LAYOUT_PREFIX : "", ref->location,
+                      guard ? "/" : "", ref->tag ? ":" : "", str_or(ref->tag, ""),
+                      ref->digest.text[0] ? "@" : "", ref->digest.text);
 }
 
 void

@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The `layout` driver: an OCI image layout in a folder (image-layout.md). Beside what the specification
- * names there is
- *
- *   .effigy/lock       the publisher's lock
- *   .effigy/work/      the publisher's working files
- *   .effigy/incoming/  files that are not whole yet; each is locked by the process that writes it
- *
- * so that everything that is half-done lies where outsiders do not look, on the same file system.
- */
-#include "oci/store-internal.h"
+#include "oci/store-layout-internal.h"
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "oci/manifest-internal.h"
 
 #include <errno.h>
@@ -26,25 +15,13 @@
 #define LAYOUT_FILE "oci-layout"
 #define LAYOUT_CONTENT "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define LAYOUT_FILE_LIMIT 4096
-#define INDEX_FILE "index.json"
-#define INDEX_LIMIT (32u << 20) /* bytes; some hundred thousand tags */
-#define INDEX_EMPTY "{\"schemaVersion\":2,\"mediaType\":\"" OCI_MEDIA_INDEX "\",\"manifests\":[]}"
 #define BLOBS_DIR "blobs/sha256"
 #define OWN_DIR ".effigy"
 #define LOCK_FILE OWN_DIR "/lock"
 #define WORK_DIR OWN_DIR "/work"
 #define INCOMING_DIR OWN_DIR "/incoming"
-#define REF_NAME "org.opencontainers.image.ref.name"
 #define PATH_ROOM 128 /* of a path inside the layout: the longest is BLOBS_DIR and 64 digits */
 #define WRITE_BEHIND (8u << 20) /* bytes */
-
-struct layout {
-    struct oci_store base;
-    char *path;
-    char *work;
-    int fd;      /* of the folder */
-    int lock_fd; /* or -1 */
-};
 
 struct layout_reader {
     struct oci_blob_reader base;
@@ -60,41 +37,49 @@ struct incoming {
 struct layout_writer {
     struct oci_blob_writer base;
     struct incoming file;
-    uint64_t written, started; /* bytes handed to the kernel; of which the writing to disk was started */
+    uint64_t written; /* bytes handed to the kernel */
+    uint64_t started; /* bytes of these whose way to the disk was started */
 };
 
-/* Adds what can be done about the errors that have to do with the place rather than with its content. */
+/* Adds what can be done about the errors that have to do with the place rather than with its
+ * content. */
 static bool
-layout_fail(const struct layout *layout, struct err **err)
+layout_fail(const struct oci_layout *layout, struct err **err)
 {
     if (!err || !*err || (*err)->hint)
         return false;
     switch ((*err)->errnum) {
     case ENOSPC:
     case EDQUOT:
-        return err_hint(err, "make room on the file system of %s, or choose another folder; then try again",
-                        layout->path);
+        return err_hint(
+            err, "make room on the file system of %s, or choose another folder; then try again",
+            layout->path);
     case EROFS:
-        return err_hint(err, "%s is on a read-only file system: mount it writable or choose another folder",
-                        layout->path);
+        return err_hint(
+            err, "%s is on a read-only file system: mount it writable or choose another folder",
+            layout->path);
     case EACCES:
     case EPERM:
-        return err_hint(err, "give this user read, write and search permission for %s and what is in it, or choose "
-                             "another folder", layout->path);
+        return err_hint(
+            err,
+            "give this user read, write and search permission for %s and what is in it, "
+            "or choose another folder",
+            layout->path);
     default:
         return false;
     }
 }
 
 static bool
-layout_fail_errno(const struct layout *layout, struct err **err, int errnum, const char *doing, const char *path)
+layout_fail_errno(const struct oci_layout *layout, struct err **err, int errnum, const char *doing,
+                  const char *path)
 {
     err_set(err, ERR_IO, errnum, "cannot %s %s/%s", doing, layout->path, path);
     return layout_fail(layout, err);
 }
 
 static bool
-layout_make_dir(const struct layout *layout, const char *path, struct err **err)
+layout_make_dir(const struct oci_layout *layout, const char *path, struct err **err)
 {
     if (mkdirat(layout->fd, path, 0755) == 0 || errno == EEXIST)
         return true;
@@ -102,7 +87,7 @@ layout_make_dir(const struct layout *layout, const char *path, struct err **err)
 }
 
 static bool
-layout_sync_dir(const struct layout *layout, const char *path, struct err **err)
+layout_sync_dir(const struct oci_layout *layout, const char *path, struct err **err)
 {
     CLEANUP_FD int fd = openat(layout->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) < 0)
@@ -110,14 +95,15 @@ layout_sync_dir(const struct layout *layout, const char *path, struct err **err)
     return true;
 }
 
-/* Opens a regular file, however hostile the folder: no link is followed, no pipe waited for. -1 with
- * *ret_missing set, and without an error, if there is none. */
+/* Opens a regular file, however hostile the folder: no link is followed, no pipe waited for. -1
+ * with *ret_missing set, and without an error, if there is none. */
 static int
-layout_open_file(const struct layout *layout, const char *path, uint64_t *ret_size, bool *ret_missing,
-                 struct err **err)
+layout_open_file(const struct oci_layout *layout, const char *path, uint64_t *ret_size,
+                 bool *ret_missing, struct err **err)
 {
     *ret_missing = false;
-    CLEANUP_FD int fd = openat(layout->fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    CLEANUP_FD int fd =
+        openat(layout->fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     struct stat st;
     if (fd < 0 && errno == ENOENT) {
         *ret_missing = true;
@@ -139,17 +125,18 @@ layout_open_file(const struct layout *layout, const char *path, uint64_t *ret_si
     return steal_fd(&fd);
 }
 
-static bool
-layout_read_file(const struct layout *layout, const char *path, size_t limit, struct buf *ret_bytes,
-                 bool *ret_missing, struct err **err)
+bool
+oci_layout_read_file(const struct oci_layout *layout, const char *path, size_t limit,
+                     struct buf *ret_bytes, bool *ret_missing, struct err **err)
 {
     uint64_t size;
     CLEANUP_FD int fd = layout_open_file(layout, path, &size, ret_missing, err);
     if (fd < 0)
         return false;
     if (size > limit)
-        return err_set(err, ERR_CORRUPT, 0, "%s/%s is larger than the %zu bytes that such a file may have",
-                       layout->path, path, limit);
+        return err_set(err, ERR_CORRUPT, 0,
+                       "%s/%s is larger than the %zu bytes that such a file may have", layout->path,
+                       path, limit);
     CLEANUP_FREE char *what = file_join(layout->path, path);
     CLEANUP_BUF struct buf bytes = {0};
     if (!file_pread_all(fd, buf_reserve(&bytes, size), size, 0, what, err))
@@ -171,13 +158,13 @@ blob_path(const struct oci_digest *digest, char ret_path[PATH_ROOM])
 
 /* Our own folders must be folders, not links: what is in them gets removed. */
 static bool
-layout_make_own(const struct layout *layout, const char *path, struct err **err)
+layout_make_own(const struct oci_layout *layout, const char *path, struct err **err)
 {
-    struct stat st;
-    if (!layout_make_dir(layout, OWN_DIR, err) || !layout_make_dir(layout, path, err))
-        return false;
     const char *const parts[] = {OWN_DIR, path};
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        struct stat st;
+        if (!layout_make_dir(layout, parts[i], err))
+            return false;
         if (fstatat(layout->fd, parts[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
             return layout_fail_errno(layout, err, errno, "stat", parts[i]);
         if (!S_ISDIR(st.st_mode))
@@ -186,24 +173,37 @@ layout_make_own(const struct layout *layout, const char *path, struct err **err)
     return true;
 }
 
-/* The lock on the file tells layout_sweep() that its writer lives. A sweep between open and flock takes
- * the file away (no link is left): then another name is tried. */
+/* Waits; whoever holds one of these locks holds it for a moment. */
 static bool
-incoming_open(const struct layout *layout, struct incoming *ret_file, struct err **err)
+layout_flock(int fd)
+{
+    int result;
+    do
+        result = flock(fd, LOCK_EX);
+    while (result < 0 && errno == EINTR);
+    return result == 0;
+}
+
+/* The lock on the file tells layout_sweep() that its writer lives. A sweep between open and flock
+ * takes the file away (no link is left): then another name is tried. */
+static bool
+incoming_open(const struct oci_layout *layout, struct incoming *ret_file, struct err **err)
 {
     static atomic_uint serial;
     if (!layout_make_own(layout, INCOMING_DIR, err))
         return false;
     for (unsigned tries = 0; tries < 100000; tries++) {
         struct incoming file;
-        snprintf(file.path, sizeof file.path, INCOMING_DIR "/%ld-%u", (long)getpid(), atomic_fetch_add(&serial, 1));
-        CLEANUP_FD int fd = openat(layout->fd, file.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        snprintf(file.path, sizeof file.path, INCOMING_DIR "/%ld-%u", (long)getpid(),
+                 atomic_fetch_add(&serial, 1));
+        CLEANUP_FD int fd =
+            openat(layout->fd, file.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0 && errno == EEXIST)
             continue;
         if (fd < 0)
             return layout_fail_errno(layout, err, errno, "make", file.path);
         struct stat st;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno != EWOULDBLOCK)
+        if (!layout_flock(fd))
             return layout_fail_errno(layout, err, errno, "lock", file.path);
         if (fstat(fd, &st) < 0)
             return layout_fail_errno(layout, err, errno, "stat", file.path);
@@ -213,20 +213,22 @@ incoming_open(const struct layout *layout, struct incoming *ret_file, struct err
         *ret_file = file;
         return true;
     }
-    return err_set(err, ERR_FAILED, 0, "cannot find a free name in %s/%s", layout->path, INCOMING_DIR);
+    return err_set(err, ERR_FAILED, 0, "cannot find a free name in %s/%s", layout->path,
+                   INCOMING_DIR);
 }
 
 static void
-incoming_drop(const struct layout *layout, struct incoming *file)
+incoming_drop(const struct oci_layout *layout, struct incoming *file)
 {
     unlinkat(layout->fd, file->path, 0);
     close(file->fd);
 }
 
-/* Makes the file visible as `folder`/`name`, whole and durable. The incoming file is gone afterwards. */
+/* Makes the file visible as `folder`/`name`, whole and durable. The incoming file is gone
+ * afterwards. */
 static bool
-incoming_publish(const struct layout *layout, struct incoming *file, const char *folder, const char *target,
-                 struct err **err)
+incoming_publish(const struct oci_layout *layout, struct incoming *file, const char *folder,
+                 const char *target, struct err **err)
 {
     bool ok = true;
     if (fsync(file->fd) < 0)
@@ -241,11 +243,15 @@ incoming_publish(const struct layout *layout, struct incoming *file, const char 
     return layout_sync_dir(layout, folder, err);
 }
 
-static bool
-layout_replace_file(const struct layout *layout, const char *name, const char *text, struct err **err)
+bool
+oci_layout_replace_file(const struct oci_layout *layout, const char *name, const char *text,
+                        struct err **err)
 {
     struct incoming file;
     CLEANUP_FREE char *what = file_join(layout->path, name);
+    /* A blob that another process made visible may not be durable yet. */
+    if (faccessat(layout->fd, BLOBS_DIR, F_OK, 0) == 0 && !layout_sync_dir(layout, BLOBS_DIR, err))
+        return false;
     if (!incoming_open(layout, &file, err))
         return false;
     if (!file_write_all(file.fd, text, strlen(text), what, err)) {
@@ -257,9 +263,10 @@ layout_replace_file(const struct layout *layout, const char *name, const char *t
 
 /* Removes what writers that are no more left behind. */
 static bool
-layout_sweep(const struct layout *layout, struct err **err)
+layout_sweep(const struct oci_layout *layout, struct err **err)
 {
-    CLEANUP_FD int fd = openat(layout->fd, INCOMING_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    CLEANUP_FD int fd =
+        openat(layout->fd, INCOMING_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     CLEANUP_DIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir)
         return layout_fail_errno(layout, err, errno, "open", INCOMING_DIR);
@@ -267,7 +274,8 @@ layout_sweep(const struct layout *layout, struct err **err)
     for (struct dirent *entry; (entry = readdir(dir));) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        CLEANUP_FD int file = openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        CLEANUP_FD int file =
+            openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
             continue;
         if (unlinkat(at, entry->d_name, 0) < 0 && errno != ENOENT) {
@@ -281,77 +289,79 @@ layout_sweep(const struct layout *layout, struct err **err)
 /* Opening */
 
 static bool
-layout_check_version(const struct layout *layout, const struct buf *bytes, struct err **err)
+layout_check_version(const struct oci_layout *layout, const struct buf *bytes, struct err **err)
 {
     CLEANUP_FREE char *what = file_join(layout->path, LAYOUT_FILE);
     json_auto_t *json = oci_json_load(bytes->data, bytes->length, LAYOUT_FILE_LIMIT, what, err);
     json_t *version;
-    if (!json || !oci_json_get(json, "imageLayoutVersion", JSON_STRING, OCI_JSON_REQUIRED, what, &version, err))
+    if (!json || !oci_json_get(json, "imageLayoutVersion", JSON_STRING, OCI_JSON_REQUIRED, what,
+                               &version, err))
         return false;
     if (strcmp(json_string_value(version), "1.0.0") != 0)
-        return err_set(err, ERR_UNSUPPORTED, 0, "%s says version \"%.40s\"; only 1.0.0 is known", what,
-                       json_string_value(version));
+        return err_set(err, ERR_UNSUPPORTED, 0, "%s says version \"%.40s\"; only 1.0.0 is known",
+                       what, json_string_value(version));
     return true;
 }
 
-/* Refuses a folder that holds something else. A kill while a layout is being made leaves a part of it, with
- * OWN_DIR, which is made first. */
+/* Refuses a folder that holds something else. A kill while a layout is being made leaves a part of
+ * it, with OWN_DIR, which is made first. */
 static bool
-layout_check_empty(const struct layout *layout, struct err **err)
+layout_check_empty(const struct oci_layout *layout, struct err **err)
 {
     CLEANUP_FD int fd = openat(layout->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CLEANUP_DIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir)
         return layout_fail_errno(layout, err, errno, "open", "");
     (void)steal_fd(&fd);
-    static const char *const own[] = {OWN_DIR, "blobs", INDEX_FILE, LAYOUT_FILE};
+    static const char *const own[] = {OWN_DIR, "blobs", OCI_LAYOUT_INDEX, LAYOUT_FILE};
     for (struct dirent *entry; (entry = readdir(dir));) {
         bool known = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
                      strcmp(entry->d_name, "lost+found") == 0;
         for (size_t i = 0; i < ARRAY_LENGTH(own) && !known; i++)
-            known = strcmp(entry->d_name, own[i]) == 0 && faccessat(layout->fd, OWN_DIR, F_OK, 0) == 0;
+            known =
+                strcmp(entry->d_name, own[i]) == 0 && faccessat(layout->fd, OWN_DIR, F_OK, 0) == 0;
         if (known)
             continue;
-        err_set(err, ERR_USAGE, 0, "%s is not an image layout, and not empty: it has %.100s but no %s", layout->path,
+        err_set(err, ERR_USAGE, 0,
+                "%s is not an image layout, and not empty: it has %.100s but no %s", layout->path,
                 entry->d_name, LAYOUT_FILE);
         return err_hint(err, "name a new or empty folder, such as oci:%s/images", layout->path);
     }
     return true;
 }
 
-/* LAYOUT_FILE comes last: it makes the folder a layout. Those who make the same layout at the same time
- * wait here for one another. */
+/* LAYOUT_FILE comes last: it makes the folder a layout. Those who make the same layout at the same
+ * time wait here for one another. */
 static bool
-layout_make(const struct layout *layout, struct err **err)
+layout_make(const struct oci_layout *layout, struct err **err)
 {
     if (!layout_check_empty(layout, err) || !layout_make_own(layout, INCOMING_DIR, err))
         return false;
-    CLEANUP_FD int lock = openat(layout->fd, OWN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int result;
-    do
-        result = lock < 0 ? -1 : flock(lock, LOCK_EX);
-    while (result < 0 && errno == EINTR);
-    if (result < 0)
+    CLEANUP_FD int lock =
+        openat(layout->fd, OWN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (lock < 0 || !layout_flock(lock))
         return layout_fail_errno(layout, err, errno, "lock", OWN_DIR);
     if (faccessat(layout->fd, LAYOUT_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return true;
-    bool has_index = faccessat(layout->fd, INDEX_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    bool has_index = faccessat(layout->fd, OCI_LAYOUT_INDEX, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     CLEANUP_FREE char *parent = mem_printf("%s/..", layout->path);
     return layout_make_dir(layout, "blobs", err) && layout_make_dir(layout, BLOBS_DIR, err) &&
            layout_sync_dir(layout, "blobs", err) &&
-           (has_index || layout_replace_file(layout, INDEX_FILE, INDEX_EMPTY, err)) &&
-           layout_replace_file(layout, LAYOUT_FILE, LAYOUT_CONTENT, err) && file_sync_dir(parent, err);
+           (has_index ||
+            oci_layout_replace_file(layout, OCI_LAYOUT_INDEX, OCI_LAYOUT_INDEX_EMPTY, err)) &&
+           oci_layout_replace_file(layout, LAYOUT_FILE, LAYOUT_CONTENT, err) &&
+           file_sync_dir(parent, err);
 }
 
 static bool
-layout_missing(const struct layout *layout, struct err **err, const char *why)
+layout_missing(const struct oci_layout *layout, struct err **err, const char *why)
 {
     err_set(err, ERR_NOT_FOUND, 0, "there is no image layout in %s: %s", layout->path, why);
     return err_hint(err, "\"effigy publish\" makes it; or see that the path is right");
 }
 
 static bool
-layout_load(struct layout *layout, enum oci_store_mode mode, struct err **err)
+layout_load(struct oci_layout *layout, enum oci_store_mode mode, struct err **err)
 {
     if (mode == OCI_STORE_CREATE && !file_make_dirs(layout->path, 0755, err))
         return layout_fail(layout, err);
@@ -363,7 +373,7 @@ layout_load(struct layout *layout, enum oci_store_mode mode, struct err **err)
     for (int made = 0;; made++) {
         CLEANUP_BUF struct buf bytes = {0};
         bool missing;
-        if (layout_read_file(layout, LAYOUT_FILE, LAYOUT_FILE_LIMIT, &bytes, &missing, err))
+        if (oci_layout_read_file(layout, LAYOUT_FILE, LAYOUT_FILE_LIMIT, &bytes, &missing, err))
             return layout_check_version(layout, &bytes, err);
         if (!missing)
             return false;
@@ -377,7 +387,7 @@ layout_load(struct layout *layout, enum oci_store_mode mode, struct err **err)
 static void
 layout_close(struct oci_store *store)
 {
-    struct layout *layout = (struct layout *)store;
+    struct oci_layout *layout = (struct oci_layout *)store;
     if (store->locked)
         file_remove_tree(layout->work, NULL);
     if (layout->lock_fd >= 0)
@@ -392,7 +402,7 @@ layout_close(struct oci_store *store)
 static bool
 layout_lock(struct oci_store *store, struct err **err)
 {
-    struct layout *layout = (struct layout *)store;
+    struct oci_layout *layout = (struct oci_layout *)store;
     if (!layout_make_own(layout, INCOMING_DIR, err) || !layout_make_own(layout, WORK_DIR, err))
         return false;
     CLEANUP_FREE char *path = file_join(layout->path, LOCK_FILE);
@@ -400,13 +410,15 @@ layout_lock(struct oci_store *store, struct err **err)
     CLEANUP_FD int fd = file_lock(path, &why);
     if (fd < 0 && why->kind == ERR_BUSY) {
         err_set(err, ERR_BUSY, 0, "another process is publishing to %s", store->location);
-        return err_hint(err, "another effigy publish is running; wait for it to end, then try again");
+        return err_hint(err,
+                        "another effigy publish is running; wait for it to end, then try again");
     }
     if (fd < 0) {
         layout_fail(layout, &why);
         return err_move(err, &why);
     }
-    if (!file_remove_tree(layout->work, err) || !layout_make_own(layout, WORK_DIR, err) || !layout_sweep(layout, err))
+    if (!file_remove_tree(layout->work, err) || !layout_make_own(layout, WORK_DIR, err) ||
+        !layout_sweep(layout, err))
         return layout_fail(layout, err);
     layout->lock_fd = steal_fd(&fd);
     return true;
@@ -415,17 +427,17 @@ layout_lock(struct oci_store *store, struct err **err)
 static const char *
 layout_work_dir(struct oci_store *store, struct err **err)
 {
-    struct layout *layout = (struct layout *)store;
+    struct oci_layout *layout = (struct oci_layout *)store;
     return layout_make_own(layout, WORK_DIR, err) ? layout->work : NULL;
 }
 
 /* Blobs */
 
-static bool
-layout_has_blob(struct oci_store *store, const struct oci_digest *digest, uint64_t size, bool *ret_has,
-                struct err **err)
+bool
+oci_layout_has_blob(struct oci_store *store, const struct oci_digest *digest, uint64_t size,
+                    bool *ret_has, struct err **err)
 {
-    struct layout *layout = (struct layout *)store;
+    struct oci_layout *layout = (struct oci_layout *)store;
     char path[PATH_ROOM];
     blob_path(digest, path);
     struct stat st;
@@ -437,7 +449,8 @@ layout_has_blob(struct oci_store *store, const struct oci_digest *digest, uint64
 }
 
 static int
-layout_open_blob(const struct layout *layout, const struct oci_digest *digest, uint64_t *ret_size, struct err **err)
+layout_open_blob(const struct oci_layout *layout, const struct oci_digest *digest,
+                 uint64_t *ret_size, struct err **err)
 {
     char path[PATH_ROOM];
     blob_path(digest, path);
@@ -449,17 +462,19 @@ layout_open_blob(const struct layout *layout, const struct oci_digest *digest, u
 }
 
 static bool
-layout_open_reader(struct oci_store *store, const struct oci_descriptor *blob, struct oci_blob_reader **ret_reader,
-                   struct err **err)
+layout_open_reader(struct oci_store *store, const struct oci_descriptor *blob,
+                   struct oci_blob_reader **ret_reader, struct err **err)
 {
-    struct layout *layout = (struct layout *)store;
+    struct oci_layout *layout = (struct oci_layout *)store;
     uint64_t size;
     CLEANUP_FD int fd = layout_open_blob(layout, &blob->digest, &size, err);
     if (fd < 0)
         return false;
     if (size != blob->size)
-        return err_set(err, ERR_CORRUPT, 0, "the blob %s in %s is damaged: it has %llu bytes and should have %llu",
-                       blob->digest.text, layout->path, (unsigned long long)size, (unsigned long long)blob->size);
+        return err_set(err, ERR_CORRUPT, 0,
+                       "the blob %s in %s is damaged: it has %llu bytes and should have %llu",
+                       blob->digest.text, layout->path, (unsigned long long)size,
+                       (unsigned long long)blob->size);
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     struct layout_reader *reader = mem_new(sizeof *reader);
     reader->fd = steal_fd(&fd);
@@ -476,7 +491,8 @@ layout_read(struct oci_blob_reader *base, void *bytes, size_t room, struct err *
         n = read(reader->fd, bytes, room);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        err_set(err, ERR_IO, errno, "cannot read the blob %s in %s", base->digest.text, base->store->location);
+        err_set(err, ERR_IO, errno, "cannot read the blob %s in %s", base->digest.text,
+                base->store->location);
     return n;
 }
 
@@ -492,7 +508,7 @@ static bool
 layout_open_writer(struct oci_store *store, struct oci_blob_writer **ret_writer, struct err **err)
 {
     struct incoming file;
-    if (!incoming_open((struct layout *)store, &file, err))
+    if (!incoming_open((struct oci_layout *)store, &file, err))
         return false;
     struct layout_writer *writer = mem_new(sizeof *writer);
     writer->file = file;
@@ -504,21 +520,22 @@ static bool
 layout_write(struct oci_blob_writer *base, const void *bytes, size_t length, struct err **err)
 {
     struct layout_writer *writer = (struct layout_writer *)base;
-    const struct layout *layout = (struct layout *)base->store;
+    const struct oci_layout *layout = (struct oci_layout *)base->store;
     if (!file_write_all(writer->file.fd, bytes, length, base->store->location, err))
         return layout_fail(layout, err);
     writer->written += length;
     /* So that the disk is at work while more is being made, and the fsync at the end is short. */
     if (writer->written - writer->started >= WRITE_BEHIND) {
-        sync_file_range(writer->file.fd, (off_t)writer->started, (off_t)(writer->written - writer->started),
-                        SYNC_FILE_RANGE_WRITE);
+        sync_file_range(writer->file.fd, (off_t)writer->started,
+                        (off_t)(writer->written - writer->started), SYNC_FILE_RANGE_WRITE);
         writer->started = writer->written;
     }
     return true;
 }
 
 static bool
-layout_reread(struct oci_blob_writer *base, void *bytes, size_t length, uint64_t offset, struct err **err)
+layout_reread(struct oci_blob_writer *base, void *bytes, size_t length, uint64_t offset,
+              struct err **err)
 {
     const struct layout_writer *writer = (struct layout_writer *)base;
     return file_pread_all(writer->file.fd, bytes, length, offset, base->store->location, err);
@@ -528,19 +545,20 @@ static void
 layout_abort(struct oci_blob_writer *base)
 {
     struct layout_writer *writer = (struct layout_writer *)base;
-    incoming_drop((struct layout *)base->store, &writer->file);
+    incoming_drop((struct oci_layout *)base->store, &writer->file);
     free(writer);
 }
 
 static bool
-layout_commit(struct oci_blob_writer *base, const struct oci_digest *digest, bool *ret_new, struct err **err)
+layout_commit(struct oci_blob_writer *base, const struct oci_digest *digest, bool *ret_new,
+              struct err **err)
 {
     CLEANUP_FREE struct layout_writer *writer = (struct layout_writer *)base;
-    struct layout *layout = (struct layout *)base->store;
+    struct oci_layout *layout = (struct oci_layout *)base->store;
     char path[PATH_ROOM];
     blob_path(digest, path);
     bool has = false;
-    if (!layout_has_blob(base->store, digest, base->size, &has, err) || has ||
+    if (!oci_layout_has_blob(base->store, digest, base->size, &has, err) || has ||
         !layout_make_dir(layout, "blobs", err) || !layout_make_dir(layout, BLOBS_DIR, err)) {
         incoming_drop(layout, &writer->file);
         if (has)
@@ -551,136 +569,30 @@ layout_commit(struct oci_blob_writer *base, const struct oci_digest *digest, boo
     return incoming_publish(layout, &writer->file, BLOBS_DIR, path, err);
 }
 
-/* index.json. It is handled as JSON, not as a struct oci_index, so that what other tools wrote into it
- * stays as it is. */
-
-static json_t *
-index_load(const struct layout *layout, const char *what, json_t **ret_manifests, struct err **err)
-{
-    CLEANUP_BUF struct buf bytes = {0};
-    bool missing;
-    if (!layout_read_file(layout, INDEX_FILE, INDEX_LIMIT, &bytes, &missing, err)) {
-        if (missing)
-            err_set(err, ERR_CORRUPT, 0, "%s is missing", what);
-        return NULL;
-    }
-    json_auto_t *json = oci_json_load(bytes.data, bytes.length, INDEX_LIMIT, what, err);
-    json_t *version, *manifests;
-    if (!json || !oci_json_get(json, "schemaVersion", JSON_INTEGER, OCI_JSON_REQUIRED, what, &version, err) ||
-        !oci_json_get(json, "manifests", JSON_ARRAY, OCI_JSON_REQUIRED, what, &manifests, err))
-        return NULL;
-    if (json_integer_value(version) != 2) {
-        err_set(err, ERR_UNSUPPORTED, 0, "%s has the schema version %lld; only 2 is known", what,
-                (long long)json_integer_value(version));
-        return NULL;
-    }
-    for (size_t i = 0; i < json_array_size(manifests); i++)
-        if (!json_is_object(json_array_get(manifests, i))) {
-            err_set(err, ERR_CORRUPT, 0, "\"manifests\" in %s holds something that is not an object", what);
-            return NULL;
-        }
-    *ret_manifests = manifests;
-    return steal_ptr(&json);
-}
-
-/* The tag of an entry of index.json; NULL if it has none, or one that no reference can name. */
-static const char *
-index_entry_tag(const json_t *entry)
-{
-    const char *name = json_string_value(json_object_get(json_object_get(entry, "annotations"), REF_NAME));
-    return name && oci_tag_valid(name) ? name : NULL;
-}
-
-static bool
-layout_list_tags(struct oci_store *store, struct oci_tag **ret_tags, size_t *ret_count, struct err **err)
-{
-    struct layout *layout = (struct layout *)store;
-    CLEANUP_FREE char *what = file_join(layout->path, INDEX_FILE);
-    json_t *manifests;
-    json_auto_t *json = index_load(layout, what, &manifests, err);
-    if (!json)
-        return false;
-    size_t entries = json_array_size(manifests), count = 0;
-    struct oci_tag *tags = mem_new_array(entries ? entries : 1, sizeof *tags);
-    for (size_t i = 0; i < entries; i++) {
-        const json_t *entry = json_array_get(manifests, i);
-        const char *name = index_entry_tag(entry);
-        if (!name)
-            continue;
-        tags[count].name = mem_strdup(name);
-        CLEANUP_FREE char *where = mem_printf("the tag %s in %s", name, what);
-        if (!oci_descriptor_from_json(entry, where, &tags[count++].descriptor, err)) {
-            oci_tags_free(tags, count);
-            return false;
-        }
-    }
-    *ret_tags = tags;
-    *ret_count = count;
-    return true;
-}
-
-static bool
-layout_find_tag(const struct layout *layout, const char *tag, struct oci_descriptor *ret_descriptor, struct err **err)
-{
-    CLEANUP_FREE char *what = file_join(layout->path, INDEX_FILE);
-    CLEANUP_FREE char *where = mem_printf("the tag %s in %s", tag, what);
-    json_t *manifests;
-    json_auto_t *json = index_load(layout, what, &manifests, err);
-    if (!json)
-        return false;
-    CLEANUP(oci_descriptor_free) struct oci_descriptor found = {0};
-    for (size_t i = 0; i < json_array_size(manifests); i++) {
-        const json_t *entry = json_array_get(manifests, i);
-        if (strcmp(str_or(index_entry_tag(entry), ""), tag) != 0)
-            continue;
-        struct oci_descriptor descriptor = {0};
-        if (!oci_descriptor_from_json(entry, where, &descriptor, err))
-            return false;
-        bool again = found.media_type && !oci_digest_equal(&found.digest, &descriptor.digest);
-        oci_descriptor_free(&found);
-        found = descriptor;
-        if (again)
-            return err_set(err, ERR_CORRUPT, 0, "%s is there twice, for different images", where);
-    }
-    if (!found.media_type) {
-        err_set(err, ERR_NOT_FOUND, 0, "there is no tag %s in %s", tag, layout->base.location);
-        return err_hint(err, "\"skopeo list-tags oci:%s\" and \"effigy log\" show what there is", layout->path);
-    }
-    *ret_descriptor = found;
-    found = (struct oci_descriptor){0};
-    return true;
-}
-
 static bool
 layout_get_manifest(struct oci_store *store, const char *tag, const struct oci_digest *digest,
                     struct oci_descriptor *ret_descriptor, struct buf *ret_bytes, struct err **err)
 {
-    struct layout *layout = (struct layout *)store;
+    struct oci_layout *layout = (struct oci_layout *)store;
     CLEANUP(oci_descriptor_free) struct oci_descriptor descriptor = {0};
     if (digest)
         descriptor.digest = *digest;
-    else if (!layout_find_tag(layout, tag, &descriptor, err))
+    else if (!oci_layout_find_tag(layout, tag, &descriptor, err))
         return false;
     char path[PATH_ROOM];
     blob_path(&descriptor.digest, path);
     CLEANUP_BUF struct buf bytes = {0};
     bool missing;
-    if (!layout_read_file(layout, path, OCI_MANIFEST_LIMIT, &bytes, &missing, err)) {
+    if (!oci_layout_read_file(layout, path, OCI_MANIFEST_LIMIT, &bytes, &missing, err)) {
         if (missing && digest)
             err_set(err, ERR_NOT_FOUND, 0, "there is no %s in %s", digest->text, store->location);
         else if (missing)
-            err_set(err, ERR_CORRUPT, 0, "the manifest %s of the tag %s is missing in %s", descriptor.digest.text, tag,
-                    store->location);
+            err_set(err, ERR_CORRUPT, 0, "the manifest %s of the tag %s is missing in %s",
+                    descriptor.digest.text, tag, store->location);
         return false;
     }
-    if (digest) {
+    if (digest)
         descriptor.size = bytes.length;
-        /* Only bytes that have the digest asked for are worth parsing; store.c says so if they have not. */
-        json_auto_t *json = json_loadb(bytes.data, bytes.length, JSON_REJECT_DUPLICATES, NULL);
-        descriptor.media_type = json ? oci_media_type_sniff(json) : NULL;
-        if (!descriptor.media_type)
-            descriptor.media_type = mem_strdup("application/octet-stream");
-    }
     *ret_descriptor = descriptor;
     descriptor = (struct oci_descriptor){0};
     *ret_bytes = bytes;
@@ -689,95 +601,22 @@ layout_get_manifest(struct oci_store *store, const char *tag, const struct oci_d
 }
 
 static bool
-layout_put_manifest(struct oci_store *store, const struct oci_descriptor *descriptor, const char *bytes, bool *ret_new,
-                    struct err **err)
+layout_put_manifest(struct oci_store *store, const struct oci_descriptor *descriptor,
+                    const char *bytes, bool *ret_new, struct err **err)
 {
     struct oci_digest digest;
     return oci_store_put_blob(store, bytes, descriptor->size, &digest, ret_new, err);
 }
 
-struct index_entry {
-    json_t *json;
-    const char *name;
-    size_t position;
-};
-
-static int
-index_entry_compare(const void *a, const void *b)
-{
-    const struct index_entry *x = a, *y = b;
-    int order = strcmp(str_or(x->name, ""), str_or(y->name, ""));
-    return order ? order : x->position < y->position ? -1 : x->position > y->position;
-}
-
-/* Entries without a tag first, in the order that they had; then by tag: index.json does not depend on the
- * order in which the tags came. */
-static json_t *
-index_sorted(const json_t *manifests)
-{
-    size_t count = json_array_size(manifests);
-    CLEANUP_FREE struct index_entry *entries = mem_new_array(count ? count : 1, sizeof *entries);
-    for (size_t i = 0; i < count; i++) {
-        json_t *entry = json_array_get(manifests, i);
-        entries[i] = (struct index_entry){entry, index_entry_tag(entry), i};
-    }
-    qsort(entries, count, sizeof *entries, index_entry_compare);
-    json_t *sorted = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append(sorted, entries[i].json);
-    return sorted;
-}
-
-static void
-index_set_tag(json_t *manifests, const struct oci_tag_change *change)
-{
-    for (size_t i = json_array_size(manifests); i-- > 0;)
-        if (strcmp(str_or(index_entry_tag(json_array_get(manifests, i)), ""), change->name) == 0)
-            json_array_remove(manifests, i);
-    if (!change->descriptor)
-        return;
-    CLEANUP(oci_descriptor_free) struct oci_descriptor descriptor;
-    oci_descriptor_copy(&descriptor, change->descriptor);
-    oci_map_set(&descriptor.annotations, REF_NAME, change->name);
-    json_array_append_new(manifests, oci_descriptor_to_json(&descriptor));
-}
-
-static bool
-layout_set_tags(struct oci_store *store, const struct oci_tag_change *changes, size_t count, struct err **err)
-{
-    struct layout *layout = (struct layout *)store;
-    CLEANUP_FREE char *what = file_join(layout->path, INDEX_FILE);
-    json_t *manifests;
-    json_auto_t *json = index_load(layout, what, &manifests, err);
-    if (!json)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const struct oci_descriptor *descriptor = changes[i].descriptor;
-        bool has = true;
-        if (descriptor && !layout_has_blob(store, &descriptor->digest, descriptor->size, &has, err))
-            return false;
-        if (!has)
-            return err_set(err, ERR_NOT_FOUND, 0, "cannot point the tag %s at %s: it is not in %s", changes[i].name,
-                           descriptor->digest.text, store->location);
-        index_set_tag(manifests, &changes[i]);
-    }
-    json_object_set_new(json, "manifests", index_sorted(manifests));
-    CLEANUP_FREE char *text = oci_json_dump(json);
-    if (strlen(text) > INDEX_LIMIT)
-        return err_set(err, ERR_UNSUPPORTED, 0, "%s would be larger than the %u bytes that it may have", what,
-                       INDEX_LIMIT);
-    /* A blob that another process made visible may not be durable yet. */
-    return layout_sync_dir(layout, BLOBS_DIR, err) && layout_replace_file(layout, INDEX_FILE, text, err);
-}
-
 bool
-oci_layout_open(const char *folder, enum oci_store_mode mode, struct oci_store **ret_store, struct err **err)
+oci_layout_open(const char *folder, enum oci_store_mode mode, struct oci_store **ret_store,
+                struct err **err)
 {
     static const struct oci_store_ops ops = {
         .close = layout_close,
         .lock = layout_lock,
         .work_dir = layout_work_dir,
-        .has_blob = layout_has_blob,
+        .has_blob = oci_layout_has_blob,
         .open_reader = layout_open_reader,
         .read = layout_read,
         .close_reader = layout_close_reader,
@@ -788,10 +627,10 @@ oci_layout_open(const char *folder, enum oci_store_mode mode, struct oci_store *
         .abort = layout_abort,
         .put_manifest = layout_put_manifest,
         .get_manifest = layout_get_manifest,
-        .list_tags = layout_list_tags,
-        .set_tags = layout_set_tags,
+        .list_tags = oci_layout_list_tags,
+        .set_tags = oci_layout_set_tags,
     };
-    struct layout *layout = mem_new(sizeof *layout);
+    struct oci_layout *layout = mem_new(sizeof *layout);
     layout->base.ops = &ops;
     layout->path = mem_strdup(folder);
     layout->work = file_join(folder, WORK_DIR);

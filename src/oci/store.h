@@ -11,6 +11,7 @@
  *    more than the size said is read. (For a blob reader: at the latest when it reports the end.)
  *  - oci_store_set_tags() changes all the given tags at once (layout: one rename of index.json). A
  *    kill -9 at any moment leaves the tags as before or as after.
+ *  - Readers and writers of one store may be used in several threads at the same time, each in one.
  *  - Nothing that was put is lost by another process that puts at the same time; a writer that
  *    publishes holds oci_store_lock().
  */
@@ -48,7 +49,8 @@ bool oci_store_has_blob(struct oci_store *store, const struct oci_digest *digest
                         struct err **err);
 
 /* Reading a blob from its beginning to its end. _read returns the number of bytes, 0 at the end (when the
- * digest and size have been found right), or -1. */
+ * digest and size have been found right), or -1; room must not be 0. A blob that is not there is ERR_CORRUPT:
+ * whoever asks has a manifest that says it should be. */
 struct oci_blob_reader;
 bool oci_store_read_blob(struct oci_store *store, const struct oci_descriptor *blob,
                          struct oci_blob_reader **ret_reader, struct err **err);
@@ -82,7 +84,8 @@ const char *oci_store_work_dir(struct oci_store *store, struct err **err);
 /* Manifests and indexes, by digest. `bytes` are stored exactly as given. */
 bool oci_store_put_manifest(struct oci_store *store, const char *media_type, const char *bytes, size_t length,
                             struct oci_descriptor *ret_descriptor, bool *ret_new, struct err **err);
-/* What a tag or digest (as in a reference) names: its descriptor and bytes. ERR_NOT_FOUND if nothing. */
+/* What a tag or digest (as in a reference) names: its descriptor and bytes. ERR_NOT_FOUND if nothing;
+ * ERR_USAGE if tag_or_digest is neither. */
 bool oci_store_get_manifest(struct oci_store *store, const char *tag_or_digest, struct oci_descriptor *ret_descriptor,
                             struct buf *ret_bytes, struct err **err);
 
@@ -94,7 +97,8 @@ bool oci_store_resolve(struct oci_store *store, const char *tag_or_digest, const
 bool oci_store_get_config(struct oci_store *store, const struct oci_manifest *manifest, struct oci_config *ret_config,
                           struct err **err);
 
-/* All tags, sorted by name, each with its descriptor's digest. */
+/* All tags, sorted by name (as strcmp has it), each with its descriptor. Names that other tools gave and that
+ * are no tags, such as whole references, are left out. */
 struct oci_tag {
     char *name;
     struct oci_descriptor descriptor;
@@ -103,7 +107,7 @@ bool oci_store_list_tags(struct oci_store *store, struct oci_tag **ret_tags, siz
 void oci_tags_free(struct oci_tag *tags, size_t count);
 
 /* Points tags at manifests that have been put; descriptor NULL removes the tag. All or none; needs the
- * lock. */
+ * lock. The annotations and platform of the descriptor go along. */
 struct oci_tag_change {
     const char *name;
     const struct oci_descriptor *descriptor;
