@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/sqlite/sqlite-internal.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/stop.h"
+#include "source/sqlite/sqlite-vfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static int
+check_progress(void *context)
+{
+    return stop_requested();
+}
+
+static bool
+check_prepare(sqlite3 *db, const char *sql, const char *what, sqlite3_stmt **ret_statement, struct err **err)
+{
+    int rc = sqlite3_prepare_v2(db, sql, -1, ret_statement, NULL);
+    return rc == SQLITE_OK || sqlite_fail(err, db, rc, "check", what);
+}
+
+/* The names in the first column of a statement's rows, in one line. */
+static void
+check_list(sqlite3 *db, const char *sql, struct buf *list)
+{
+    CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
+        return;
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        buf_printf(list, "%s%s", list->length ? ", " : "", (const char *)sqlite3_column_text(statement, 0));
+}
+
+static bool
+check_virtual_table(sqlite3 *db, const char *table, const char *what, struct err **err)
+{
+    char *sql = sqlite3_mprintf("SELECT * FROM main.\"%w\" LIMIT 0", table);
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+    sqlite3_free(sql);
+    if (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_DONE)
+        rc = SQLITE_OK;
+    bool ok = rc == SQLITE_OK;
+    if (!ok && rc != SQLITE_ERROR) {
+        sqlite_fail(err, db, rc, "check", what);
+    } else if (!ok) {
+        CLEANUP_BUF struct buf modules = {0};
+        check_list(db,
+                   "SELECT name FROM pragma_module_list WHERE name NOT LIKE 'pragma\\_%' ESCAPE '\\' "
+                   "AND name NOT LIKE 'json\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+                   "AND name NOT IN ('bytecode', 'tables_used') ORDER BY name",
+                   &modules);
+        err_set(err, ERR_UNSUPPORTED, 0, "replicas could not use the virtual table \"%s\" of %s: %s", table, what,
+                sqlite3_errmsg(db));
+        err_hint(err, "replicas have the modules %s; drop the table from the master or keep its rows in a plain one",
+                 buf_text(&modules));
+    }
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+static bool
+check_virtual_tables(sqlite3 *db, const char *what, struct err **err)
+{
+    CLEANUP_STATEMENT sqlite3_stmt *tables = NULL;
+    if (!check_prepare(db,
+                       "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage = 0 "
+                       "AND sql LIKE 'create virtual%' ORDER BY name",
+                       what, &tables, err))
+        return false;
+    int rc;
+    while ((rc = sqlite3_step(tables)) == SQLITE_ROW) {
+        if (!check_virtual_table(db, (const char *)sqlite3_column_text(tables, 0), what, err))
+            return false;
+    }
+    return rc == SQLITE_DONE || sqlite_fail(err, db, rc, "check", what);
+}
+
+static bool
+check_collation_known(sqlite3 *db, const char *collation)
+{
+    CLEANUP_STATEMENT sqlite3_stmt *known = NULL;
+    return sqlite3_prepare_v2(db, "SELECT 1 FROM pragma_collation_list WHERE name = ?1 COLLATE NOCASE", -1, &known,
+                              NULL) == SQLITE_OK &&
+           sqlite3_bind_text(known, 1, collation, -1, SQLITE_STATIC) == SQLITE_OK &&
+           sqlite3_step(known) == SQLITE_ROW;
+}
+
+static bool
+check_collation(sqlite3 *db, const char *collation, const char *where, const char *what, struct err **err)
+{
+    if (!collation || check_collation_known(db, collation))
+        return true;
+    CLEANUP_BUF struct buf known = {0};
+    check_list(db, "SELECT name FROM pragma_collation_list ORDER BY name", &known);
+    err_set(err, ERR_UNSUPPORTED, 0, "replicas do not have the collation \"%s\" of %s in %s", collation, where, what);
+    return err_hint(err, "replicas have %s; recreate it with one of these", buf_text(&known));
+}
+
+/* Columns and indexes may name a collation that only the master's program defines. */
+static bool
+check_collations(sqlite3 *db, const char *what, struct err **err)
+{
+    CLEANUP_STATEMENT sqlite3_stmt *columns = NULL;
+    CLEANUP_STATEMENT sqlite3_stmt *indexes = NULL;
+    int rc;
+    if (!check_prepare(db,
+                       "SELECT t.name, c.name FROM sqlite_master t, pragma_table_xinfo(t.name) c "
+                       "WHERE t.type = 'table' AND t.rootpage > 0",
+                       what, &columns, err))
+        return false;
+    while ((rc = sqlite3_step(columns)) == SQLITE_ROW) {
+        const char *table = (const char *)sqlite3_column_text(columns, 0);
+        const char *column = (const char *)sqlite3_column_text(columns, 1);
+        const char *collation = NULL;
+        if (sqlite3_table_column_metadata(db, "main", table, column, NULL, &collation, NULL, NULL, NULL) != SQLITE_OK)
+            continue;
+        CLEANUP_FREE char *where = mem_printf("column \"%s\" of table \"%s\"", column, table);
+        if (!check_collation(db, collation, where, what, err))
+            return false;
+    }
+    if (rc != SQLITE_DONE)
+        return sqlite_fail(err, db, rc, "check", what);
+    if (!check_prepare(db,
+                       "SELECT i.name, x.coll FROM sqlite_master i, pragma_index_xinfo(i.name) x "
+                       "WHERE i.type = 'index' AND x.coll IS NOT NULL",
+                       what, &indexes, err))
+        return false;
+    while ((rc = sqlite3_step(indexes)) == SQLITE_ROW) {
+        CLEANUP_FREE char *where = mem_printf("index \"%s\"", (const char *)sqlite3_column_text(indexes, 0));
+        if (!check_collation(db, (const char *)sqlite3_column_text(indexes, 1), where, what, err))
+            return false;
+    }
+    return rc == SQLITE_DONE || sqlite_fail(err, db, rc, "check", what);
+}
+
+static bool
+check_integrity(sqlite3 *db, const char *what, struct err **err)
+{
+    CLEANUP_STATEMENT sqlite3_stmt *check = NULL;
+    /* Rows that break a CHECK are the master's business, and may need functions that only it has. */
+    sqlite3_exec(db, "PRAGMA ignore_check_constraints=ON", NULL, NULL, NULL);
+    if (!check_prepare(db, "PRAGMA quick_check(5)", what, &check, err))
+        return false;
+    CLEANUP_BUF struct buf problems = {0};
+    int rc;
+    while ((rc = sqlite3_step(check)) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(check, 0);
+        if (text && strcmp(text, "ok") != 0)
+            buf_printf(&problems, "%s%s", problems.length ? "; " : "", text);
+    }
+    if (!stop_check(err))
+        return false;
+    if (rc != SQLITE_DONE && rc != SQLITE_CORRUPT)
+        return sqlite_fail(err, db, rc, "check", what);
+    if (rc == SQLITE_DONE && !problems.length)
+        return true;
+    for (char *c = problems.data; problems.length && *c; c++) {
+        if (*c == '\n')
+            *c = ' ';
+    }
+    err_set(err, ERR_CORRUPT, 0, "%s is damaged: %s", what, problems.length ? buf_text(&problems) : sqlite3_errmsg(db));
+    return err_hint(err, "see \"PRAGMA integrity_check\" on the master; \"sqlite3 MASTER .recover\" or a backup may help");
+}
+
+bool
+sqlite_check_fd(int fd, const char *what, struct err **err)
+{
+    CLEANUP_READER struct sqlite_reader *reader = sqlite_reader_open(fd, what, err);
+    if (!reader)
+        return false;
+    sqlite3 *db = sqlite_reader_db(reader);
+    sqlite3_progress_handler(db, 10000, check_progress, NULL);
+    return check_virtual_tables(db, what, err) && check_collations(db, what, err) && check_integrity(db, what, err);
+}
+
+bool
+sqlite_check_files(const char *const *names, const char *const *paths, size_t count, struct err **err)
+{
+    for (size_t i = 0; i < count; i++) {
+        CLEANUP_FD int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return err_set(err, ERR_IO, errno, "cannot open %s", paths[i]);
+        if (!sqlite_check_fd(fd, paths[i], err))
+            return err_wrap(err, "database \"%s\"", names[i]);
+    }
+    return true;
+}
