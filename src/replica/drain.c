@@ -20,12 +20,23 @@ drain_signal_set(sigset_t *set)
     sigaddset(set, SIGINT);
 }
 
+static void
+drain_noticed(int number)
+{
+    (void)number;
+}
+
 void
 drain_block_signals(void)
 {
     sigset_t set;
     drain_signal_set(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    /* Never run, since the signals are waited for; but the first process of a namespace is sent only what it has
+     * a handler for, and who looks at /proc can see that SIGTERM means something to it. */
+    struct sigaction action = {.sa_handler = drain_noticed};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
 }
