@@ -66,12 +66,15 @@ drain_run(struct server *server)
     while (!(number = drain_wait_signal(DRAIN_WATCH_MS)))
         pool_watch(server->pool);
     atomic_store(&server->state, SERVER_DRAINING);
+    atomic_store(&server->listening, server->loop_count);
     for (size_t i = 0; i < server->listen.count; i++)
         close(server->listen.sockets[i].fd);
     drain_command(server, LOOP_DRAIN);
     fprintf(stderr, "effigy-serve: SIG%s: draining %zu connections\n", sigabbrev_np(number),
             server_connections(server));
     double end = clock_seconds() + (double)server->limits.grace_ms / 1000;
-    while (server_connections(server) && clock_seconds() < end && !drain_wait_signal(DRAIN_POLL_MS))
+    /* Until every loop has let go of the listeners, one of them may be accepting a connection just now. */
+    while ((atomic_load(&server->listening) || server_connections(server)) && clock_seconds() < end &&
+           !drain_wait_signal(DRAIN_POLL_MS))
         pool_watch(server->pool);
 }

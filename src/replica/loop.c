@@ -141,8 +141,10 @@ loop_woken(evutil_socket_t fd, short what, void *arg)
     }
     if (commands & LOOP_OPEN_PUBLISHED)
         loop_listen(loop, true, NULL);
-    if (commands & LOOP_DRAIN)
+    if (commands & LOOP_DRAIN) {
         loop_stop_listening(loop);
+        atomic_fetch_sub(&loop->server->listening, 1);
+    }
     if (commands & LOOP_END)
         event_base_loopbreak(loop->base);
 }

@@ -23,6 +23,7 @@ struct server {
     struct loop **loops;
     size_t loop_count;
     _Atomic enum server_state state;
+    atomic_size_t listening; /* while draining: loops that still accept */
     int64_t start_wall_ns;
 };
 
