@@ -46,7 +46,8 @@ generation_take(const struct oci_map *map, const char *key, const char *tag, cha
 {
     const char *value = oci_map_get(map, key);
     if (!value)
-        return err_set(err, ERR_CORRUPT, 0, "the image %s has no annotation %s, so it is no generation of Effigy", tag, key);
+        return err_set(err, ERR_CORRUPT, 0, "the image %s has no annotation %s, so it is no generation of Effigy", tag,
+                       key);
     *ret_value = mem_strdup(value);
     return true;
 }
@@ -139,7 +140,7 @@ generation_read(struct oci_store *store, const char *tag, struct generation *ret
     oci_config_free(&config);
     if (!ok) {
         generation_free(&generation);
-        return err_wrap(err, "%s", oci_store_location(store));
+        return false;
     }
     *ret_generation = generation;
     return true;
