@@ -109,6 +109,10 @@ authorizer_describe(int action, const char *first, const char *second, char *ret
         {SQLITE_DROP_INDEX, "DROP INDEX", true},
         {SQLITE_DROP_TRIGGER, "DROP TRIGGER", true},
     };
+    if ((action == SQLITE_UPDATE || action == SQLITE_INSERT) && first && strncasecmp(first, "sqlite_", 7) == 0) {
+        snprintf(ret_text, room, "changing the schema, or a virtual table that is not served,");
+        return;
+    }
     if (action == SQLITE_FUNCTION) {
         snprintf(ret_text, room, "the function %.80s()", second ? second : "");
         return;

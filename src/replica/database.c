@@ -167,7 +167,7 @@ database_set_limits(struct database *database, const struct identity *identity,
     sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, (int)bytes);
     sqlite3_limit(handle, SQLITE_LIMIT_SQL_LENGTH, 1 << 20);
     sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, (int)identity->count - 1);
-    sqlite3_limit(handle, SQLITE_LIMIT_VARIABLE_NUMBER, 32766);
+    sqlite3_limit(handle, SQLITE_LIMIT_VARIABLE_NUMBER, DATABASE_PARAMETERS);
     sqlite3_limit(handle, SQLITE_LIMIT_EXPR_DEPTH, 500);
     sqlite3_limit(handle, SQLITE_LIMIT_WORKER_THREADS, 0);
     /* Matching takes pattern times text, in one step that nothing can interrupt. */

@@ -35,50 +35,61 @@ exchange_free(struct exchange *exchange)
     free(exchange);
 }
 
+/* Where the loop keeps what it knows of the statement: exchange->hash with the lowest bit set for quick. */
 static uint64_t *
-exchange_quick_slot(const struct exchange *exchange, uint64_t *ret_hash)
+exchange_known(const struct exchange *exchange)
 {
-    *ret_hash = database_sql_hash(exchange->request.sql, exchange->request.sql_length) | 1;
-    return &exchange->loop->quick[(*ret_hash >> 32) % LOOP_QUICK_SLOTS];
+    return &exchange->loop->known[(exchange->hash >> 32) % LOOP_KNOWN_SLOTS];
+}
+
+static bool
+exchange_is_worth_trying(struct exchange *exchange)
+{
+    struct loop *loop = exchange->loop;
+    const struct request *request = &exchange->request;
+    if (!loop->database || request->sql_length > DATABASE_STATEMENT_BYTES || request->bytes > EXCHANGE_QUICK_PARAMS)
+        return false;
+    exchange->hash = database_sql_hash(request->sql, request->sql_length) & ~1ULL;
+    uint64_t known = *exchange_known(exchange);
+    if ((known & ~1ULL) == exchange->hash)
+        return known & 1;
+    return pool_is_busy(loop->server->pool);
 }
 
 bool
 exchange_try_quick(struct exchange *exchange)
 {
     struct loop *loop = exchange->loop;
-    const struct request *request = &exchange->request;
-    if (!loop->database || request->sql_length > DATABASE_STATEMENT_BYTES || request->bytes > EXCHANGE_QUICK_PARAMS)
-        return false;
-    uint64_t hash, *slot = exchange_quick_slot(exchange, &hash);
-    if (*slot != hash)
+    if (!exchange_is_worth_trying(exchange))
         return false;
     double now = clock_seconds();
     struct query_limits limits = {.max_rows = loop->server->limits.max_rows, .heap = EXCHANGE_QUICK_HEAP,
                                   .deadline = now + EXCHANGE_TRY_SECONDS, .client = -1};
     exchange->answer.limit = EXCHANGE_QUICK_BYTES;
-    query_run(loop->database, request, loop->server->identity.generation, &limits, &exchange->answer,
+    query_run(loop->database, &exchange->request, loop->server->identity.generation, &limits, &exchange->answer,
               &exchange->result);
     exchange->seconds = clock_seconds() - now;
     const struct query_result *result = &exchange->result;
     if (result->problem.status == 0 && !result->truncated) {
+        *exchange_known(exchange) = exchange->hash | 1;
         metrics_count(&loop->metrics.inlined);
         return true;
     }
-    *slot = 0;
+    *exchange_known(exchange) = exchange->hash;
     answer_free(&exchange->answer);
     exchange->result = (struct query_result){0};
     return false;
 }
 
+/* From what a worker made of it. */
 static void
 exchange_learn(const struct exchange *exchange)
 {
-    uint64_t hash, *slot;
-    if (exchange->kind != EXCHANGE_QUERY || exchange->result.problem.status || exchange->result.truncated ||
-        exchange->seconds > EXCHANGE_QUICK_SECONDS || exchange->answer.length > EXCHANGE_QUICK_BYTES / 2)
+    if (!exchange->hash || exchange->result.gone)
         return;
-    slot = exchange_quick_slot(exchange, &hash);
-    *slot = hash;
+    bool quick = !exchange->result.problem.status && !exchange->result.truncated &&
+                 exchange->seconds <= EXCHANGE_QUICK_SECONDS && exchange->answer.length <= EXCHANGE_QUICK_BYTES / 2;
+    *exchange_known(exchange) = exchange->hash | quick;
 }
 
 void

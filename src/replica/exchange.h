@@ -7,8 +7,10 @@
  *     loop: exchange_reply (answers and frees it)
  *
  * A statement that was quick for a worker is run by the loop itself the next time, on a connection with
- * tight limits: handing it over would take longer than running it. If it does not end within a millisecond
- * after all, it is run again by a worker, which for a query without effects is as good as the first time.
+ * tight limits: handing it over would take longer than running it. So is one that nobody knows yet while all
+ * workers are busy: those who ask little do not wait for those who ask much. If it does not end within a
+ * millisecond after all, it is run again by a worker, which for a query without effects is as good as the
+ * first time, and from then on goes to the workers at once.
  */
 #ifndef EFFIGY_REPLICA_EXCHANGE_H
 #define EFFIGY_REPLICA_EXCHANGE_H
@@ -30,6 +32,7 @@ struct exchange {
     double started; /* clock_seconds() of the request */
     double seconds; /* that it ran */
     int client_fd;
+    uint64_t hash; /* of the SQL; 0: not a candidate for the loop */
     struct request request; /* of EXCHANGE_QUERY */
     const char *content_type;
     char etag[ETAG_ROOM];

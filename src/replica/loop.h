@@ -14,8 +14,9 @@
 #include "replica/server.h"
 
 #include <pthread.h>
+#include <time.h>
 
-#define LOOP_QUICK_SLOTS 1024
+#define LOOP_KNOWN_SLOTS 1024
 
 enum loop_command { LOOP_OPEN_PUBLISHED = 1, LOOP_DRAIN = 2, LOOP_END = 4 };
 
@@ -35,14 +36,16 @@ struct loop {
     struct evhttp_bound_socket *listeners[LISTEN_SOCKETS];
     struct event *wake_event, *sweep_event, *resume_event;
     int wake; /* eventfd */
+    time_t date_second; /* of .date, the value of the Date header */
+    char date[40];
     bool resting; /* does not accept for the moment */
 
     pthread_mutex_t lock; /* of the inbox */
     struct loop_message *first, *last;
     unsigned commands;
 
-    struct database *database; /* for statements known to be quick; NULL before the server is ready */
-    uint64_t quick[LOOP_QUICK_SLOTS]; /* hashes of their SQL */
+    struct database *database; /* for quick statements; NULL before the server is ready */
+    uint64_t known[LOOP_KNOWN_SLOTS]; /* hashes of SQL; the lowest bit says quick, or not */
 };
 
 struct loop *loop_new(struct server *server, struct err **err);

@@ -169,7 +169,8 @@ static bool
 query_bind(sqlite3_stmt *statement, const struct request *request, int *ret_code, struct problem *problem)
 {
     int wanted = sqlite3_bind_parameter_count(statement), position = 0;
-    unsigned char bound[32767 / 8 + 1] = {0};
+    unsigned char bound[DATABASE_PARAMETERS / 8 + 1];
+    memset(bound, 0, (size_t)wanted / 8 + 1);
     *ret_code = SQLITE_OK;
     for (size_t i = 0; i < request->count && *ret_code == SQLITE_OK; i++) {
         const struct param *param = &request->params[i];

@@ -51,6 +51,20 @@ reply_add_number(struct evkeyvalq *headers, const char *name, const char *before
     evhttp_add_header(headers, name, text);
 }
 
+/* evhttp would format it anew for each answer. */
+static void
+reply_add_date(struct loop *loop, struct evkeyvalq *headers)
+{
+    time_t now = time(NULL);
+    if (now != loop->date_second) {
+        struct tm parts;
+        gmtime_r(&now, &parts);
+        strftime(loop->date, sizeof loop->date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+        loop->date_second = now;
+    }
+    evhttp_add_header(headers, "Date", loop->date);
+}
+
 static void
 reply_add_headers(struct loop *loop, struct evkeyvalq *headers, const struct reply *reply, size_t length)
 {
@@ -61,6 +75,7 @@ reply_add_headers(struct loop *loop, struct evkeyvalq *headers, const struct rep
     }
     if (reply->status != 304 && reply->status != 204)
         reply_add_number(headers, "Content-Length", "", length);
+    reply_add_date(loop, headers);
     evhttp_add_header(headers, "Effigy-Generation", server->identity.generation);
     if (reply->etag) {
         evhttp_add_header(headers, "ETag", reply->etag);
