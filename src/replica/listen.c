@@ -48,11 +48,7 @@ listen_take(int fd, struct err **err)
     getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length);
     if (!listening || (family != AF_INET && family != AF_INET6))
         return err_set(err, ERR_USAGE, 0, "descriptor %d of LISTEN_FDS is not a listening TCP socket", fd);
-    /* O_NONBLOCK belongs to the open socket, which other processes hold too, and Go programs such as runc take it away
-     * from every descriptor that they pass on. Until it is back, accept(2) must not wait for the next client while
-     * others wait for an answer: with a receive time-out it comes back at once, too. */
-    const struct timeval soon = {.tv_usec = 1000};
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon) < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+    if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return err_set(err, ERR_IO, errno, "cannot make descriptor %d non-blocking", fd);
     /* The flag belongs to all who share the socket, and runc clears it for a moment whenever it starts another
      * replica. A thread that accepts just then, and finds that somebody else was faster, must not be held for ever. */
