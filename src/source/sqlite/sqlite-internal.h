@@ -41,6 +41,8 @@ struct sqlite_source {
 bool sqlite_master_refresh(struct sqlite_source *source, struct sqlite_master *master, struct err **err);
 bool sqlite_source_probe(struct source *source, struct source_probe *ret_probe, struct err **err);
 bool sqlite_source_lock(struct source *source, struct err **err);
+/* On a local file system, a file that was left alone for so long cannot change any more without another time stamp. */
+#define SQLITE_REST_MS 20
 /* The position alone. */
 bool sqlite_position_read(struct sqlite_source *source, struct source_position *ret_position, struct err **err);
 

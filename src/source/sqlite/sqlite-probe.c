@@ -18,10 +18,16 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
-/* Two commits within one tick of the file system's clock leave the same time stamp. */
-#define GRANULARITY_NS (2 * INT64_C(1000000000))
+#define NS_PER_S INT64_C(1000000000)
+
+/* Two commits within one tick of the file system's clock leave the same time stamp. The kernel's clock ticks at least
+ * every 10 ms; FAT has ticks of 2 s, and the clock of a file server is not ours. */
+#define GRANULARITY_LOCAL_NS (SQLITE_REST_MS * INT64_C(1000000))
+#define GRANULARITY_OTHER_NS (2 * NS_PER_S)
 
 #define WAL_HEADER_BYTES 32
 #define WAL_FRAME_HEADER_BYTES 24
@@ -30,7 +36,7 @@
 static int64_t
 time_ns(const struct timespec *time)
 {
-    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+    return (int64_t)time->tv_sec * NS_PER_S + time->tv_nsec;
 }
 
 static int64_t
@@ -179,6 +185,23 @@ struct master_view {
     int64_t time;
 };
 
+/* How old the newest of these time stamps must be, so that no later change can have the same one. */
+static int64_t
+stamp_granularity(int fd, int64_t modified, int64_t changed)
+{
+    static const unsigned long local[] = {EXT4_SUPER_MAGIC,   XFS_SUPER_MAGIC,       BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
+                                          F2FS_SUPER_MAGIC,   OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1 /* ZFS */};
+    struct statfs fs;
+    /* Old ext4 volumes have whole seconds only. */
+    if (modified % NS_PER_S == 0 || changed % NS_PER_S == 0 || fstatfs(fd, &fs) < 0)
+        return GRANULARITY_OTHER_NS;
+    for (size_t i = 0; i < ARRAY_LENGTH(local); i++) {
+        if ((unsigned long)fs.f_type == local[i])
+            return GRANULARITY_LOCAL_NS;
+    }
+    return GRANULARITY_OTHER_NS;
+}
+
 /* Appends the master's part of the position to `text`. */
 static bool
 master_view_read(struct sqlite_source *source, struct sqlite_master *master, struct buf *text,
@@ -209,7 +232,7 @@ master_view_read(struct sqlite_source *source, struct sqlite_master *master, str
     int64_t modified = time_ns(&st.st_mtim);
     int64_t changed = time_ns(&st.st_ctim);
     int64_t newest = max_ns(max_ns(modified, changed), max_ns(wal.modified, wal.changed));
-    view.exact = newest + GRANULARITY_NS < clock_wall_ns();
+    view.exact = newest + stamp_granularity(master->fd, modified, changed) < clock_wall_ns();
     view.time = max_ns(modified, wal.modified);
     view.bytes = (uint64_t)st.st_size;
     if ((uint64_t)wal.pages * view.header.page_size > view.bytes)

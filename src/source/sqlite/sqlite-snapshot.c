@@ -12,6 +12,7 @@
  */
 #include "source/sqlite/sqlite-internal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/stop.h"
@@ -252,6 +253,20 @@ attempt_is_wal(sqlite3 *db)
     return mode && strcmp(mode, "wal") == 0;
 }
 
+/* The position, after a rest where the last commit is so recent that its time stamp could still be given to another:
+ * an exact position saves the next publication from looking. */
+static bool
+position_read_rested(struct sqlite_source *source, struct source_position *ret_position, struct err **err)
+{
+    if (!sqlite_position_read(source, ret_position, err))
+        return false;
+    if (ret_position->exact)
+        return true;
+    source_position_free(ret_position);
+    clock_sleep_ms(SQLITE_REST_MS + 1);
+    return sqlite_position_read(source, ret_position, err);
+}
+
 /* One attempt at all files as of one moment. */
 static enum copy_result
 attempt_run(struct attempt *attempt, struct source_position *ret_position, struct err **err)
@@ -267,7 +282,7 @@ attempt_run(struct attempt *attempt, struct source_position *ret_position, struc
         all_held &= held[i];
     }
     /* The views of held databases are fixed here; what is committed later is not in them. */
-    if (!sqlite_position_read(source, &before, err) ||
+    if (!position_read_rested(source, &before, err) ||
         !sqlite_masters_begin(source, attempt->dbs, held, err) ||
         (all_held && !sqlite_position_read(source, &after, err)))
         result = COPY_FAILED;
