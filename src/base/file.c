@@ -198,7 +198,7 @@ file_lock(const char *path, struct err **err)
 char *
 file_join(const char *dir, const char *name)
 {
-    if (name[0] == '/' || !dir[0])
+    if (name[0] == '/' || !dir[0] || strcmp(dir, ".") == 0)
         return mem_strdup(name);
     return mem_printf("%s%s%s", dir, dir[strlen(dir) - 1] == '/' ? "" : "/", name);
 }

@@ -36,7 +36,7 @@ bool file_exists(const char *path);
  * Returns the descriptor (close-on-exec), or -1. */
 int file_lock(const char *path, struct err **err);
 
-/* dir + "/" + name, unless name is absolute; to be freed. */
+/* dir + "/" + name, or name alone if it is absolute or dir is "" or "."; to be freed. */
 char *file_join(const char *dir, const char *name);
 char *file_dirname(const char *path);  /* to be freed; "." where there is none */
 const char *file_basename(const char *path); /* points into path */

@@ -146,15 +146,19 @@ inspect_json(const struct cli *cli, const struct inspection *i)
     return object;
 }
 
+/* What `said` (may be NULL) does not say already. */
 static void
-inspect_text_map(struct buf *out, const char *heading, const struct oci_map *map)
+inspect_text_map(struct buf *out, const char *heading, const struct oci_map *map, const struct oci_map *said)
 {
     struct out_table table = {.columns = 2};
     for (size_t k = 0; k < map->count; k++) {
+        const char *known = said ? oci_map_get(said, map->pairs[k].key) : NULL;
+        if (known && strcmp(known, map->pairs[k].value) == 0)
+            continue;
         out_table_add_text(&table, map->pairs[k].key);
         out_table_add_text(&table, map->pairs[k].value);
     }
-    if (map->count)
+    if (table.count)
         buf_printf(out, "\n%s\n", heading);
     out_table_write(&table, 2, out);
 }
@@ -191,8 +195,8 @@ inspect_text(const struct cli *cli, const struct inspection *i, struct buf *out)
         out_table_add_text(&table, i->manifest.layers[k].digest.text);
     }
     out_table_write(&table, 2, out);
-    inspect_text_map(out, "annotations", &i->manifest.annotations);
-    inspect_text_map(out, "labels", &i->config.labels);
+    inspect_text_map(out, "annotations", &i->manifest.annotations, NULL);
+    inspect_text_map(out, "labels that are no annotations", &i->config.labels, &i->manifest.annotations);
 }
 
 bool

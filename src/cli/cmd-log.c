@@ -6,7 +6,7 @@
 #include "base/str.h"
 #include "control/service.h"
 
-#define POSITION_ROOM 28
+#define POSITION_ROOM 20
 
 static json_t *
 log_json(const struct generation *g)
@@ -62,7 +62,7 @@ cmd_log(struct cli *cli, struct err **err)
         out_table_add(&table, str_of_bytes(g->data_bytes));
         out_table_add(&table, str_of_bytes(g->image_bytes));
         out_table_add_text(&table, g->parent);
-        out_table_add(&table, out_digest_short(g->top.digest.text));
+        out_table_add(&table, mem_printf("%.12s", oci_digest_hex(&g->top.digest)));
         out_table_add_text(&table, g->pinned ? "latest, pinned" : g->latest ? "latest" : "");
     }
     out_table_write(&table, 0, &cli->text);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/stop.h"
 #include "base/str.h"
@@ -260,6 +261,8 @@ logs_run(struct logs *logs, struct err **err)
         return false;
     if (cli->json_wanted)
         return logs_json(logs, err);
+    if (!logs->count)
+        log_note("%s has no replicas", cli->service->name);
     if (command_line_flag(cli->line, "follow"))
         return logs_follow(logs, only, err);
     for (size_t i = 0; i < logs->count; i++) {

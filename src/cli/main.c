@@ -5,6 +5,7 @@
 #include "base/stop.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "cli/exits.h"
 #include "cli/help.h"
 
 #include <errno.h>
@@ -79,6 +80,8 @@ static int
 main_finish(struct cli *cli, struct err **err)
 {
     progress_end();
+    if (*err && !(*err)->hint && exit_hint((*err)->kind))
+        err_hint(err, "%s", exit_hint((*err)->kind));
     CLEANUP_BUF struct buf out = {0};
     if (cli->json_wanted) {
         if (*err && !cli->json)

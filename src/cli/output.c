@@ -104,7 +104,10 @@ out_json_number(json_t *object, const char *name, uint64_t number)
 void
 out_json_real(json_t *object, const char *name, double seconds)
 {
-    json_t *value = seconds < 0 ? json_null() : json_real((double)(int64_t)(seconds * 1e6 + 0.5) / 1e6);
+    int64_t microseconds = (int64_t)(seconds * 1e6 + 0.5);
+    json_t *value = seconds < 0        ? json_null()
+                    : microseconds > 0 ? json_real((double)microseconds / 1e6)
+                                       : json_integer(0);
     json_object_set_new(object, name, value);
 }
 

@@ -232,14 +232,9 @@ man_keys(struct buf *out, enum config_section section)
         if (key->section != section)
             continue;
         CLEANUP_FREE char *wanted = config_value_describe(key);
-        CLEANUP_BUF struct buf text = {0};
-        buf_printf(&text, "%s ", key->doc);
-        bool group = key->type == CONFIG_LIST || key->type == CONFIG_MAPPING;
-        buf_printf(&text, "(%s%s", group ? "" : key->required ? "Required: " : "", wanted);
-        if (key->initial)
-            buf_printf(&text, "; default: %s", key->initial);
-        buf_puts(&text, ".)");
-        roff_item(out, key->name, NULL, buf_text(&text));
+        CLEANUP_FREE char *initial = key->initial ? mem_printf("; default: %s", key->initial) : mem_strdup("");
+        CLEANUP_FREE char *what = mem_printf("(%s%s%s)", wanted, initial, key->required ? "; required" : "");
+        roff_item(out, key->name, what, key->doc);
     }
 }
 

@@ -65,7 +65,8 @@ const struct config_key config_keys[] = {
     {SERVICE(grace_ms), .name = "grace", .type = CONFIG_DURATION, .initial = "10s", .min = 0, .max = HOUR,
      .doc = "How long a replica that is stopped may go on answering the queries that it has begun."},
     {SERVICE(serve), .name = "serve", .type = CONFIG_MAPPING, .opens = CONFIG_SERVE,
-     .doc = "Limits of the server in each replica."},
+     .doc = "Limits of the server in each replica. They are part of a generation: a change takes effect with the "
+            "next one, which 'effigy publish --force' makes at once."},
 
     {ATTACH(name), .name = "name", .type = CONFIG_NAME, .required = true, .example = "prices",
      .reserved = reserved_attach,
@@ -75,7 +76,7 @@ const struct config_key config_keys[] = {
 
     {SERVE(max_rows), .name = "max_rows", .type = CONFIG_UNSIGNED, .initial = "10000", .min = 1, .max = 1000000000,
      .doc = "Rows of one answer."},
-    {SERVE(max_bytes), .name = "max_bytes", .type = CONFIG_BYTES, .initial = "16MiB", .min = KIB, .max = 4 * GIB,
+    {SERVE(max_bytes), .name = "max_bytes", .type = CONFIG_BYTES, .initial = "16MiB", .min = KIB, .max = GIB,
      .doc = "Bytes of one answer."},
     {SERVE(max_time_ms), .name = "max_time", .type = CONFIG_DURATION, .initial = "5s", .min = 1, .max = HOUR,
      .doc = "Time of one query; it is ended after that."},
@@ -83,7 +84,7 @@ const struct config_key config_keys[] = {
      .doc = "Memory that one query may use for sorting and the like."},
     {SERVE(queue), .name = "queue", .type = CONFIG_UNSIGNED, .initial = "128", .min = 1, .max = 65536,
      .doc = "Queries that may wait for a free worker. Further ones are answered with 503 and Retry-After."},
-    {SERVE(workers), .name = "workers", .type = CONFIG_UNSIGNED, .initial = "0", .min = 1, .max = 1024,
+    {SERVE(workers), .name = "workers", .type = CONFIG_UNSIGNED, .initial = "0", .min = 1, .max = 512,
      .zero = "one per CPU", .doc = "Threads that answer queries. 0 is one per CPU."},
     {SERVE(cache_seconds), .name = "cache_seconds", .type = CONFIG_UNSIGNED, .initial = "0", .min = 0,
      .max = 31536000,

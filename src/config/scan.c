@@ -251,7 +251,6 @@ config_scan(const char *bytes, size_t length, const char *name, struct config_sc
     struct scanner s = {.bytes = bytes, .length = length, .name = name, .result = &result, .err = err};
     if (!yaml_parser_initialize(&s.parser))
         return err_set(err, ERR_NO_SPACE, 0, "no memory to read %s", name);
-    yaml_parser_set_encoding(&s.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&s.parser, (const unsigned char *)bytes, length);
     bool ok = scan_document(&s);
     yaml_event_delete(&s.event);

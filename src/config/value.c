@@ -248,9 +248,19 @@ config_quote(const char *text)
 bool
 config_text_is_plain(const char *text, size_t length)
 {
+    /* As UTF-8: the C1 controls, and what YAML takes for line breaks, byte order marks or nothing at all. */
+    static const char *const others[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe",
+                                         "\xef\xbf\xbf"};
+    const unsigned char *p = (const unsigned char *)text;
     for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+        if (p[i] < 0x20 || p[i] == 0x7f)
             return false;
+        if (p[i] == 0xc2 && i + 1 < length && p[i + 1] < 0xa0)
+            return false;
+        for (size_t k = 0; p[i] >= 0xe2 && i + 3 <= length && k < ARRAY_LENGTH(others); k++) {
+            if (memcmp(p + i, others[k], 3) == 0)
+                return false;
+        }
     }
     return true;
 }

@@ -19,7 +19,7 @@ char *config_value_describe(const struct config_key *key);
 
 /* Text fit for a message: in single quotes, at most 40 bytes of it, without control characters. To be freed. */
 char *config_quote(const char *text);
-/* No control characters (RFC 20: below 0x20, and 0x7f). */
+/* Neither control characters (C0, DEL, C1) nor those that YAML takes for line breaks or refuses. */
 bool config_text_is_plain(const char *text, size_t length);
 
 #endif

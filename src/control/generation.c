@@ -46,7 +46,8 @@ generation_take(const struct oci_map *map, const char *key, const char *tag, cha
 {
     const char *value = oci_map_get(map, key);
     if (!value)
-        return err_set(err, ERR_CORRUPT, 0, "the image %s has no annotation %s, so it is no generation of Effigy", tag, key);
+        return err_set(err, ERR_CORRUPT, 0, "the image %s has no annotation %s, so it is no generation of Effigy", tag,
+                       key);
     *ret_value = mem_strdup(value);
     return true;
 }
@@ -73,6 +74,11 @@ generation_fill(struct generation *generation, const char *tag, const struct oci
     if (!generation_tag_parse(number, &generation->number) || !clock_parse_rfc3339(created, &generation->created_ns) ||
         !str_to_u64(bytes, 0, UINT64_MAX, &generation->data_bytes))
         return err_set(err, ERR_CORRUPT, 0, "the annotations of the image %s make no sense", tag);
+    unsigned wanted;
+    if (generation_tag_parse(tag, &wanted) && wanted != generation->number) {
+        err_set(err, ERR_CORRUPT, 0, "the tag %s names the image of generation g%u", tag, generation->number);
+        return err_hint(err, "the tag of a generation never moves; somebody else has moved this one");
+    }
     generation->image_bytes = manifest->config.size;
     for (size_t i = 0; i < manifest->layer_count; i++) {
         const struct oci_descriptor *layer = &manifest->layers[i];
@@ -134,7 +140,7 @@ generation_read(struct oci_store *store, const char *tag, struct generation *ret
     oci_config_free(&config);
     if (!ok) {
         generation_free(&generation);
-        return err_wrap(err, "%s", oci_store_location(store));
+        return false;
     }
     *ret_generation = generation;
     return true;

@@ -22,6 +22,7 @@ struct publication {
     size_t generation_count;
     const struct generation *parent; /* the newest of them, or NULL */
     const struct generation *pinned; /* or NULL */
+    struct server_list servers;
     struct bake_data data;
     unsigned number; /* of the generation to be made */
     char *created;   /* RFC 3339 */
@@ -32,6 +33,7 @@ static void
 publication_free(struct publication *p)
 {
     bake_data_free(&p->data);
+    server_list_free(&p->servers);
     generation_list_free(p->generations, p->generation_count);
     source_probe_free(&p->probe);
     oci_store_close(p->store);
@@ -285,9 +287,9 @@ out:
 
 /* Puts the images for all architectures that there are servers for; *ret_top is what the tags will name. */
 static bool
-publication_put(struct publication *p, const struct server_list *servers, struct oci_descriptor *ret_top,
-                struct err **err)
+publication_put(struct publication *p, struct oci_descriptor *ret_top, struct err **err)
 {
+    const struct server_list *servers = &p->servers;
     CLEANUP_FREE char *json = publication_identity(p);
     struct oci_layer identity = {0};
     if (!bake_identity_layer(p->store, OCI_COMPRESSION_GZIP, json, strlen(json), &identity, err))
@@ -326,22 +328,17 @@ publication_tag(struct publication *p, const struct oci_descriptor *top, bool *r
 }
 
 static bool
-publication_publish(struct publication *p, const struct publish_options *options, struct publish_result *result,
-                    struct err **err)
+publication_publish(struct publication *p, struct publish_result *result, struct err **err)
 {
-    struct server_list servers;
     double started = clock_seconds();
-    if (!server_find(options->server_dir, &servers, err))
-        return false;
     int64_t created_ns;
     struct oci_descriptor top = {0};
     p->number = p->parent ? p->parent->number + 1 : 1;
     bool ok = clock_source_date(p->data.position.time_ns, &created_ns, err);
     if (ok) {
         p->created = clock_rfc3339(created_ns);
-        ok = publication_put(p, &servers, &top, err) && publication_tag(p, &top, &result->latest_moved, err);
+        ok = publication_put(p, &top, err) && publication_tag(p, &top, &result->latest_moved, err);
     }
-    server_list_free(&servers);
     oci_descriptor_free(&top);
     if (!ok)
         return false;
@@ -366,7 +363,8 @@ publish(const struct config *config, const struct config_service *service, const
     bool look = ok && (options->force || !publication_same_position(&p));
     bool fresh = false;
     if (look) {
-        ok = publication_bake(&p, err);
+        /* Whatever may be missing is found out before the long work. */
+        ok = server_find(options->server_dir, &p.servers, err) && publication_bake(&p, err);
         fresh = ok && (options->force || !publication_same_content(&p));
     }
     if (ok && look) {
@@ -378,7 +376,7 @@ publish(const struct config *config, const struct config_service *service, const
             p.written += p.data.layers[i].is_new ? p.data.layers[i].descriptor.size : 0;
     }
     if (ok && fresh) {
-        ok = publication_publish(&p, options, &result, err);
+        ok = publication_publish(&p, &result, err);
     } else if (ok) {
         CLEANUP_FREE char *tag = mem_printf("g%u", p.parent->number);
         ok = generation_read(p.store, tag, &result.generation, err);

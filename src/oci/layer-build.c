@@ -43,6 +43,7 @@ struct oci_layer_build {
     bool sealed, over;
     bool restarting; /* sealed with dirty blocks; claimed ones of the first pass are still being written */
     bool dirty;
+    uint64_t reported; /* bytes told to progress_add */
     struct err *err; /* the first failure */
 
     struct layer_slot **finished; /* ring of blocks that wait for their turn, by block % ring */
@@ -61,13 +62,18 @@ struct oci_layer_build {
     struct oci_digest diff_id; /* "" until the hasher has ended well */
 };
 
+/* Ends all work; err may be NULL. The slots go back at once: workers, also of other builds, may be waiting
+ * for one. */
 static void
-build_fail(struct oci_layer_build *build, struct err **err)
+build_end(struct oci_layer_build *build, struct err **err)
 {
     pthread_mutex_lock(&build->lock);
-    if (!build->err)
+    if (err && !build->err)
         build->err = steal_ptr(err);
     build->over = true;
+    for (unsigned i = 0; i < build->ring; i++)
+        if (build->finished[i])
+            layer_pool_give(steal_ptr(&build->finished[i]));
     pthread_cond_broadcast(&build->work);
     pthread_mutex_unlock(&build->lock);
 }
@@ -141,6 +147,9 @@ job_run(struct oci_layer_build *build, const struct job *job, struct layer_slot 
         slot->length = layer_packer_pack(slot->packer, build->compression, slot->in, length, slot->out);
     }
     progress_add(length);
+    pthread_mutex_lock(&build->lock);
+    build->reported += length;
+    pthread_mutex_unlock(&build->lock);
     return true;
 }
 
@@ -160,7 +169,7 @@ build_write_finished(struct oci_layer_build *build)
         bool ok = oci_blob_writer_write(build->writer, slot->packed, slot->length, &err);
         layer_pool_give(slot);
         if (!ok)
-            build_fail(build, &err);
+            build_end(build, &err);
         pthread_mutex_lock(&build->lock);
         uint32_t *place = &build->lengths[build->written++];
         *place = (*place & BLOCK_DIRTY) | length;
@@ -207,12 +216,12 @@ build_worker(void *argument)
 
         ERR_LOCAL(err);
         bool ok = job_run(build, &job, slot, &err);
-        if (!ok) {
-            layer_pool_give(slot);
-            build_fail(build, &err);
-        }
+        if (!ok)
+            build_end(build, &err);
         pthread_mutex_lock(&build->lock);
-        if (ok) {
+        if (build->over) {
+            layer_pool_give(slot);
+        } else {
             build->finished[job.block % build->ring] = slot;
             build_write_finished(build);
             build_restart_if_idle(build);
@@ -238,7 +247,7 @@ build_hasher(void *argument)
         if (over)
             return NULL;
         if (!stop_check(&err) || !layer_tar_read(&build->tar, bytes, n, offset, &err)) {
-            build_fail(build, &err);
+            build_end(build, &err);
             return NULL;
         }
         sha256_update(sha, bytes, n);
@@ -276,14 +285,8 @@ build_join(struct oci_layer_build *build)
 static void
 build_free(struct oci_layer_build *build)
 {
-    pthread_mutex_lock(&build->lock);
-    build->over = true;
-    pthread_cond_broadcast(&build->work);
-    pthread_mutex_unlock(&build->lock);
+    build_end(build, NULL);
     build_join(build);
-    for (unsigned i = 0; i < build->ring; i++)
-        if (build->finished[i])
-            layer_pool_give(build->finished[i]);
     layer_pool_leave();
     if (build->writer)
         oci_blob_writer_abort(build->writer);
@@ -406,7 +409,7 @@ oci_layer_build_seal(struct oci_layer_build *build)
     ERR_LOCAL(err);
     struct oci_blob_writer *second = NULL;
     if (dirty && !oci_store_write_blob(build->store, &second, &err)) {
-        build_fail(build, &err);
+        build_end(build, &err);
         return;
     }
     pthread_mutex_lock(&build->lock);
@@ -424,7 +427,7 @@ oci_layer_build_seal(struct oci_layer_build *build)
     build->hashing = !errnum;
     if (errnum) {
         err_set(&err, ERR_FAILED, errnum, "cannot start a thread to hash a layer");
-        build_fail(build, &err);
+        build_end(build, &err);
     }
 }
 
@@ -467,8 +470,12 @@ oci_layer_build_finish(struct oci_layer_build *build, const struct oci_layer *kn
 void
 oci_layer_build_cancel(struct oci_layer_build *build)
 {
-    if (build)
-        build_free(build);
+    if (!build)
+        return;
+    build_end(build, NULL);
+    build_join(build);
+    progress_add(-build->reported); /* to be done again */
+    build_free(build);
 }
 
 bool

@@ -7,7 +7,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <inttypes.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -40,11 +40,20 @@ layer_path_normalise(const char *path)
     return steal_ptr(&normal);
 }
 
+struct tar_collector {
+    struct buf *headers;
+    bool closed;
+};
+
 static la_ssize_t
-tar_collect(struct archive *archive, void *headers, const void *bytes, size_t length)
+tar_collect(struct archive *archive, void *context, const void *bytes, size_t length)
 {
-    (void)archive;
-    buf_append(headers, bytes, length);
+    struct tar_collector *collector = context;
+    if (collector->closed) {
+        archive_set_error(archive, ECANCELED, "only the header is wanted");
+        return -1;
+    }
+    buf_append(collector->headers, bytes, length);
     return (la_ssize_t)length;
 }
 
@@ -53,6 +62,7 @@ tar_header_append(struct buf *headers, const struct oci_layer_entry *entry, cons
 {
     static const unsigned types[] = {
         [OCI_ENTRY_FILE] = AE_IFREG, [OCI_ENTRY_DIR] = AE_IFDIR, [OCI_ENTRY_SYMLINK] = AE_IFLNK};
+    struct tar_collector collector = {.headers = headers};
     struct archive *archive = archive_write_new();
     struct archive_entry *header = archive_entry_new();
     archive_entry_set_pathname(header, path);
@@ -67,12 +77,13 @@ tar_header_append(struct buf *headers, const struct oci_layer_entry *entry, cons
 
     bool ok = archive_write_set_format_pax_restricted(archive) == ARCHIVE_OK &&
               archive_write_set_bytes_per_block(archive, 0) == ARCHIVE_OK &&
-              archive_write_open(archive, headers, NULL, tar_collect, NULL) == ARCHIVE_OK &&
+              archive_write_open(archive, &collector, NULL, tar_collect, NULL) == ARCHIVE_OK &&
               archive_write_header(archive, header) == ARCHIVE_OK;
     if (!ok)
         err_set(err, ERR_FAILED, 0, "cannot make the tar header of %s: %s", path, archive_error_string(archive));
-    /* Without this, freeing it would append the entry's content as zeros. */
-    archive_write_fail(archive);
+    /* Freeing it would append the entry's content as zeros, all of it (after archive_write_fail() it would
+     * not, but would leak instead). */
+    collector.closed = true;
     archive_write_free(archive);
     archive_entry_free(header);
     return ok;

@@ -534,7 +534,8 @@ layout_write(struct oci_blob_writer *base, const void *bytes, size_t length, str
 }
 
 static bool
-layout_reread(struct oci_blob_writer *base, void *bytes, size_t length, uint64_t offset, struct err **err)
+layout_reread(struct oci_blob_writer *base, void *bytes, size_t length, uint64_t offset,
+              struct err **err)
 {
     const struct layout_writer *writer = (struct layout_writer *)base;
     return file_pread_all(writer->file.fd, bytes, length, offset, base->store->location, err);

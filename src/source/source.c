@@ -38,7 +38,8 @@ source_scheme_unknown(const char *url, struct err **err)
     }
     CLEANUP_FREE char *scheme = mem_strndup(url, length);
     const char *nearest = str_nearest(scheme, candidates);
-    err_set(err, ERR_USAGE, 0, "unknown kind of master \"%s:\" in \"%s\"", scheme, url);
+    /* The rest of the URL may hold a password. */
+    err_set(err, ERR_USAGE, 0, "unknown kind of master \"%s:\"", scheme);
     if (nearest)
         return err_hint(err, "did you mean \"%s:\"? known: %s", nearest, buf_text(&known));
     return err_hint(err, "known: %s", buf_text(&known));

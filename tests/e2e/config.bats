@@ -65,7 +65,7 @@ head='services:\n  - name: shop\n    master: sqlite:shop.db\n    image: oci:imag
 
 @test "duplicates, broken YAML, anchors gone wild, an empty file, a huge one" {
     bad_config "${head}    port: 1\n    port: 2\n" port
-    bad_config "${head}  - name: shop\n    master: sqlite:b\n    image: oci:y\n" shop
+    bad_config "${head}  - name: shop\n    master: sqlite:b\n    image: oci:y\n" 'another name'
     bad_config 'services: [\n' effigy.yaml
     bad_config '\t- : : [{\n' effigy.yaml
     bad_config '' effigy.yaml

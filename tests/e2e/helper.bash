@@ -179,9 +179,9 @@ get() { # get PATH [CURL-OPTIONS]
     curl -sS --max-time 20 "http://127.0.0.1:$PORT$path" "$@"
 }
 
-# A digest over every file of a folder: names, content and times of change.
+# A digest over every file of a folder: names, content, times of change, and whether it is still the same file.
 tree_digest() {
-    find "$1" -printf '%P %s %T@ %y\n' | sort | sha256sum
+    find "$1" -type f -printf '%P %s %T@ %i\n' | sort | sha256sum
     find "$1" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum
 }
 # The tags of the layout images/shop, as "tag digest" lines
@@ -211,7 +211,7 @@ data_layers() {
 
 # background COMMAND...: ended by teardown
 background() {
-    "$@" 3>&- &
+    "$@" <&0 3>&- &
     JOBS+=($!)
 }
 # A process that reads through the published port until it is ended, and then writes what it saw:
@@ -220,6 +220,7 @@ start_reader() {
     python3 "$TOP/tests/e2e/reader.py" "$PORT" "$1" "$SANDBOX/reader.$2" 3>&- &
     READERS+=($!)
     JOBS+=($!)
+    until_true 20 test -e "$SANDBOX/reader.$2.reads"
 }
 stop_readers() {
     local pid

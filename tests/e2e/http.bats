@@ -22,6 +22,7 @@ serve() {
 code() {
     local statement=$1
     shift
+    rm -f answer
     curl -sS --max-time 60 -o answer -D answer.head -w '%{http_code}' -G "http://127.0.0.1:$PORT/query" \
         --data-urlencode "sql=$statement" "$@"
 }

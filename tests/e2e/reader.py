@@ -3,7 +3,8 @@
 
 Reads `select value from state` through the published port until SIGTERM, over a new connection for each
 read or over one that it keeps. Then writes to OUTPUT a JSON object: how often each value was read, and
-what failed. A read has failed if it did not give a value, for whatever reason.
+what failed. A read has failed if it did not give a value, for whatever reason. OUTPUT.reads is made after
+the first read.
 """
 import http.client
 import json
@@ -43,6 +44,8 @@ def main():
                 connection.close()
             connection = None
             time.sleep(0.01)
+        if longest == 0.0:
+            open(output + ".reads", "w").close()
         longest = max(longest, time.monotonic() - started)
     with open(output, "w") as file:
         json.dump({"values": values, "reads": sum(values.values()), "failed": len(failures),

@@ -72,7 +72,7 @@ PY
     new_shop
     cp images/shop/index.json good.json
     for bad in '{"schemaVersion":2,"manifests":[' '' 'null' '[]' '{"schemaVersion":2,"manifests":"none"}' \
-        '{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"sha256:../../../../etc/passwd","size":1}]}'; do
+        '{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"sha256:../../../../etc/passwd","size":1,"annotations":{"org.opencontainers.image.ref.name":"g1"}}]}'; do
         printf '%s' "$bad" >images/shop/index.json
         refused 6 effigy verify shop:g1
         refused 6 effigy publish shop

@@ -26,7 +26,7 @@ teardown() {
     init_shop
     small_disk images 12m
     refused 8 effigy publish shop
-    says images
+    says 'No space'
     [ "$(df --output=used -m images | tail -n 1)" -le 4 ]
     same "$(leftovers 2>/dev/null)" ''
     mount -o remount,size=200m images
@@ -82,7 +82,7 @@ teardown() {
         chmod -R a-w images
     fi
     refused 9 effigy publish shop
-    says images
+    says 'No space'
     # Reading goes on.
     ok effigy log shop
     ok effigy verify shop:g1

@@ -289,6 +289,17 @@ monitor_deleted(struct monitor *monitor)
     }
 }
 
+/* runc makes every descriptor that it passes on block, for all who hold the socket. */
+static void
+monitor_unblock_listeners(const struct monitor *monitor)
+{
+    const int fds[] = {monitor->published, monitor->private};
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
+        if (fds[i] >= 0)
+            fcntl(fds[i], F_SETFL, fcntl(fds[i], F_GETFL) | O_NONBLOCK);
+    }
+}
+
 static void
 monitor_reap(struct monitor *monitor)
 {
@@ -299,6 +310,7 @@ monitor_reap(struct monitor *monitor)
             monitor->runc = 0;
             monitor->job = JOB_NONE;
             monitor->job_deadline = NEVER;
+            monitor_unblock_listeners(monitor);
             if (job == JOB_RUN)
                 monitor_ran(monitor, status);
             else

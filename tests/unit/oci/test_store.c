@@ -19,6 +19,10 @@ a_blob_comes_back_as_it_was_put(void **state)
             assert_ok(oci_blob_writer_write(writer, bytes + at,
                                             length - at < 100000 ? length - at : 100000, &err),
                       err);
+        char again[1000];
+        assert_ok(oci_blob_writer_reread(writer, again, sizeof again, 99500, &err), err);
+        assert_memory_equal(again, bytes + 99500, sizeof again);
+        assert_false(oci_blob_writer_reread(writer, again, sizeof again, length - 999, NULL));
         struct oci_descriptor blob = {0};
         bool is_new;
         assert_ok(oci_blob_writer_commit(writer, &blob.digest, &blob.size, &is_new, &err), err);
