@@ -136,9 +136,11 @@ listener_bind(const char *name, struct err **err)
         err_set(err, ERR_USAGE, 0, "cannot listen at \"%s\": that is not an address and port", name);
         return -1;
     }
-    CLEANUP_FD int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    CLEANUP_FD int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int yes = 1, no = 0;
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0) {
+    const struct timeval shortest = {.tv_usec = 1};
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &shortest, sizeof shortest) < 0) {
         err_set(err, ERR_IO, errno, "cannot make a socket for %s", name);
         return -1;
     }

@@ -35,7 +35,7 @@
 #define ENDS_LIMIT_NEVER_HEALTHY 5
 #define RUNC_TIMEOUT_MS 60000
 #define SIGTERM_GRACE_MS 10000
-#define TERM_RETRY_MS 20
+#define TERM_RETRY_MS 50
 #define PEERS_LIMIT 32
 #define PEER_IDLE_MS 5000
 #define NEVER INT64_MAX
@@ -222,9 +222,9 @@ monitor_container_ended(struct monitor *monitor, int status)
     monitor_ended(monitor, why);
 }
 
-/* Will the process notice SIGTERM? As the first of its namespace it does not until it has made arrangements
- * (pid_namespaces(7)), that is, just after its start; and before its start it is still runc, to which signals mean
- * nothing. */
+/* Will the process that has only begun notice SIGTERM? As the first of its namespace it does not until it has made
+ * arrangements (pid_namespaces(7)); and at the very first it is still runc. False also if it waits for the signal in
+ * sigtimedwait(2), which does not show. */
 static bool
 monitor_container_listens(const struct monitor *monitor)
 {
@@ -237,13 +237,13 @@ monitor_container_listens(const struct monitor *monitor)
     return !str_starts(buf_text(&status), "Name:\trunc:") && (signals >> (SIGTERM - 1) & 1);
 }
 
+/* One signal, where it is known to be heard: a second one makes servers end at once. */
 static void
 monitor_terminate(struct monitor *monitor)
 {
-    bool is_heard = monitor_container_listens(monitor);
+    bool is_heard = monitor->was_healthy || monitor_container_listens(monitor);
     /* An unreaped child's id is never given to another process. */
-    if (is_heard)
-        kill(monitor->pid, SIGTERM);
+    kill(monitor->pid, SIGTERM);
     monitor->term_at = is_heard ? NEVER : monitor_now() + TERM_RETRY_MS;
 }
 

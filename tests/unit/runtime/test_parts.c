@@ -11,6 +11,7 @@
 #include "runtime/local/peer.h"
 #include "runtime/local/record.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
@@ -259,6 +260,19 @@ test_listener_busy(void **state)
     assert_null(listener_name_of(0));
 }
 
+/* Also where O_NONBLOCK was cleared, as runc does. */
+static void
+test_listener_never_waits(void **state)
+{
+    (void)state;
+    CLEANUP_FD int fd = listener_bind("127.0.0.1:0", NULL);
+    assert_true(fd >= 0 && fcntl(fd, F_SETFL, 0) == 0);
+    alarm(5);
+    assert_int_equal(accept4(fd, NULL, NULL, SOCK_CLOEXEC), -1);
+    assert_int_equal(errno, EAGAIN);
+    alarm(0);
+}
+
 /* --- health ----------------------------------------------------------------------------------------------- */
 
 static enum health_result
@@ -387,6 +401,7 @@ main(void)
         cmocka_unit_test(test_merge_whiteouts), cmocka_unit_test(test_merge_links), cmocka_unit_test(test_merge_modes),
         cmocka_unit_test(test_log_rotates),     cmocka_unit_test(test_log_bad_lines),
         cmocka_unit_test(test_listener_names),  cmocka_unit_test(test_listener_busy),
+        cmocka_unit_test(test_listener_never_waits),
         cmocka_unit_test(test_health),          cmocka_unit_test(test_peer_state),
         cmocka_unit_test(test_record),          cmocka_unit_test(test_bundle),
     };
