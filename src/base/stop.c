@@ -2,16 +2,18 @@
 #include "base/stop.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stop_flag;
+/* Read by all threads; lock-free, so that a handler may write it. */
+static atomic_bool stop_flag;
 
 static void
 stop_handler(int number)
 {
     if (stop_flag)
         _exit(128 + number);
-    stop_flag = 1;
+    stop_flag = true;
 }
 
 void
@@ -32,7 +34,7 @@ stop_install(void)
 bool
 stop_requested(void)
 {
-    return stop_flag != 0;
+    return stop_flag;
 }
 
 bool

@@ -43,6 +43,7 @@ struct oci_layer_build {
     bool sealed, over;
     bool restarting; /* sealed with dirty blocks; claimed ones of the first pass are still being written */
     bool dirty;
+    uint64_t reported; /* bytes told to progress_add */
     struct err *err; /* the first failure */
 
     struct layer_slot **finished; /* ring of blocks that wait for their turn, by block % ring */
@@ -146,6 +147,9 @@ job_run(struct oci_layer_build *build, const struct job *job, struct layer_slot 
         slot->length = layer_packer_pack(slot->packer, build->compression, slot->in, length, slot->out);
     }
     progress_add(length);
+    pthread_mutex_lock(&build->lock);
+    build->reported += length;
+    pthread_mutex_unlock(&build->lock);
     return true;
 }
 
@@ -466,8 +470,12 @@ oci_layer_build_finish(struct oci_layer_build *build, const struct oci_layer *kn
 void
 oci_layer_build_cancel(struct oci_layer_build *build)
 {
-    if (build)
-        build_free(build);
+    if (!build)
+        return;
+    build_end(build, NULL);
+    build_join(build);
+    progress_add(-build->reported); /* to be done again */
+    build_free(build);
 }
 
 bool

@@ -83,7 +83,8 @@ struct oci_layer {
  * The build is gone afterwards, also on failure. */
 bool oci_layer_build_finish(struct oci_layer_build *build, const struct oci_layer *known, struct oci_layer *ret_layer,
                             struct err **err);
-/* Ends a build without a result; nothing of it is left in the store. */
+/* Ends a build without a result (NULL: does nothing); nothing of it is left in the store, and what it
+ * reported to base/progress.h is taken back. */
 void oci_layer_build_cancel(struct oci_layer_build *build);
 /* All at once, for entries that are there already. */
 bool oci_layer_write(struct oci_store *store, enum oci_compression compression, const struct oci_layer_entry *entries,

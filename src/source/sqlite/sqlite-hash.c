@@ -237,8 +237,9 @@ sqlite_source_hash_master(struct source *head, struct source_content *ret_conten
     for (size_t i = 0; ok && i < source->count; i++)
         ok = (dbs[i] = sqlite_master_connect(&source->masters[i], err)) != NULL;
     ok = ok && sqlite_position_read(source, &before, err);
-    for (size_t i = 0; ok && i < source->count; i++)
-        ok = sqlite_master_begin(&source->masters[i], dbs[i], err);
+    CLEANUP_FREE bool *all = mem_new_array(source->count, sizeof *all);
+    memset(all, true, source->count);
+    ok = ok && sqlite_masters_begin(source, dbs, all, err);
     ok = ok && sqlite_position_read(source, &after, err);
     for (size_t i = 0; ok && i < source->count; i++)
         ok = hasher_database(&hasher, dbs[i], source->masters[i].name, source->masters[i].path, err);

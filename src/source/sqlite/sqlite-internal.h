@@ -46,12 +46,16 @@ bool sqlite_position_read(struct sqlite_source *source, struct source_position *
 
 /* sqlite.c */
 
-/* A read-only connection to a master with a busy timeout that heeds stop requests, and a read
- * transaction that is open. A hot journal (left by a writer that crashed) is rolled back, as any SQLite
- * program would do it. NULL on failure. */
+/* A read-only connection to a master with a busy timeout that heeds stop requests. A hot journal (left
+ * by a writer that crashed) is rolled back, as any SQLite program would do it. NULL on failure. */
 sqlite3 *sqlite_master_connect(const struct sqlite_master *master, struct err **err);
-/* Begins a read transaction and makes it take its view of the database now. */
-bool sqlite_master_begin(const struct sqlite_master *master, sqlite3 *db, struct err **err);
+/* Begins a read transaction on each master whose `which` is true, and makes it take its view of the
+ * database now. Never waits for one lock while it holds another: a writer of several databases may wait for
+ * the latter. */
+bool sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs, const bool *which,
+                          struct err **err);
+bool sqlite_master_begin(const struct sqlite_master *master, sqlite3 *db, struct err **err); /* on one */
+void sqlite_db_end(sqlite3 *db); /* of the transaction, if there is one */
 /* Turns an SQLite result code into an error: "cannot <what> <path>: <message>". Returns false. */
 bool sqlite_fail(struct err **err, sqlite3 *db, int rc, const char *what, const char *path);
 /* The number that a statement of one row and one column gives. */

@@ -257,28 +257,27 @@ static enum copy_result
 attempt_run(struct attempt *attempt, struct source_position *ret_position, struct err **err)
 {
     struct sqlite_source *source = attempt->source;
-    bool all_held = true;
     struct source_position before = {0};
     struct source_position after = {0};
-    enum copy_result result = COPY_FAILED;
-    if (!sqlite_position_read(source, &before, err))
-        return COPY_FAILED;
-    for (size_t i = 0; i < source->count; i++) {
-        if (!sqlite_master_begin(&source->masters[i], attempt->dbs[i], err))
-            goto out;
-    }
-    /* The views of held databases are fixed now; what is committed later is not in them. */
-    bool *held = mem_new_array(source->count, sizeof *held);
+    enum copy_result result = COPY_DONE;
+    CLEANUP_FREE bool *held = mem_new_array(source->count, sizeof *held);
+    bool all_held = true;
     for (size_t i = 0; i < source->count; i++) {
         held[i] = !attempt->step_bytes || attempt_is_wal(attempt->dbs[i]);
         all_held &= held[i];
     }
-    result = COPY_DONE;
-    if (all_held && !sqlite_position_read(source, &after, err))
+    /* The views of held databases are fixed here; what is committed later is not in them. */
+    if (!sqlite_position_read(source, &before, err) ||
+        !sqlite_masters_begin(source, attempt->dbs, held, err) ||
+        (all_held && !sqlite_position_read(source, &after, err)))
         result = COPY_FAILED;
-    for (size_t i = 0; result == COPY_DONE && i < source->count; i++)
-        result = attempt_copy(attempt, i, held[i], err);
-    free(held);
+    for (size_t i = 0; result == COPY_DONE && i < source->count; i++) {
+        if (!held[i] && !sqlite_master_begin(&source->masters[i], attempt->dbs[i], err))
+            result = COPY_FAILED;
+        else
+            result = attempt_copy(attempt, i, held[i], err);
+        sqlite_db_end(attempt->dbs[i]);
+    }
     if (result == COPY_DONE && !all_held && !sqlite_position_read(source, &after, err))
         result = COPY_FAILED;
     if (result == COPY_DONE) {
@@ -292,11 +291,8 @@ attempt_run(struct attempt *attempt, struct source_position *ret_position, struc
             before.text = NULL;
         }
     }
-out:
-    for (size_t i = 0; i < source->count; i++) {
-        if (!sqlite3_get_autocommit(attempt->dbs[i]))
-            sqlite3_exec(attempt->dbs[i], "ROLLBACK", NULL, NULL, NULL);
-    }
+    for (size_t i = 0; i < source->count; i++)
+        sqlite_db_end(attempt->dbs[i]);
     source_position_free(&before);
     source_position_free(&after);
     return result;

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define BUSY_SECONDS 30
+#define BUSY_SECONDS 10
 
 /* The name in the image: the file's own name in characters that every file system and shell takes. */
 static char *
@@ -150,11 +150,56 @@ master_busy(void *context, int times)
     return 1;
 }
 
+static int
+master_begin(sqlite3 *db)
+{
+    int rc = sqlite3_exec(db, "BEGIN; PRAGMA schema_version", NULL, NULL, NULL);
+    return rc == SQLITE_OK ? rc : sqlite3_extended_errcode(db);
+}
+
+void
+sqlite_db_end(sqlite3 *db)
+{
+    if (db && !sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+}
+
 bool
 sqlite_master_begin(const struct sqlite_master *master, sqlite3 *db, struct err **err)
 {
-    int rc = sqlite3_exec(db, "BEGIN; PRAGMA schema_version", NULL, NULL, NULL);
-    return rc == SQLITE_OK || sqlite_fail(err, db, sqlite3_extended_errcode(db), "read", master->path);
+    int rc = master_begin(db);
+    return rc == SQLITE_OK || sqlite_fail(err, db, rc, "read", master->path);
+}
+
+bool
+sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs, const bool *which, struct err **err)
+{
+    double end = clock_seconds() + BUSY_SECONDS;
+    for (;;) {
+        int rc = SQLITE_OK;
+        bool holds = false;
+        size_t at = source->count;
+        for (size_t i = 0; i < source->count && rc == SQLITE_OK; i++) {
+            if (!which[i])
+                continue;
+            if (holds)
+                sqlite3_busy_handler(dbs[i], NULL, NULL);
+            rc = master_begin(dbs[i]);
+            sqlite3_busy_handler(dbs[i], master_busy, NULL);
+            holds = true;
+            at = i;
+        }
+        if (rc == SQLITE_OK)
+            return true;
+        bool again = (rc & 0xff) == SQLITE_BUSY && clock_seconds() < end && !stop_requested();
+        if (!again)
+            sqlite_fail(err, dbs[at], rc, "read", source->masters[at].path);
+        for (size_t i = 0; i < source->count; i++)
+            sqlite_db_end(dbs[i]);
+        if (!again)
+            return false;
+        clock_sleep_ms(5);
+    }
 }
 
 static int

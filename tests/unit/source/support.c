@@ -77,8 +77,10 @@ sql_run(const char *path, const char *format, ...)
 }
 
 void
-assert_ok(bool ok, struct err *err)
+assert_ok_fn(bool ok, const struct err *err)
 {
+    if (!ok && !err)
+        fail_msg("failed without an error");
     if (!ok)
         fail_msg("%s (hint: %s)", err ? err->message : "no error", err && err->hint ? err->hint : "none");
 }

@@ -31,7 +31,13 @@ void sql_run(const char *path, const char *format, ...) __attribute__((format(pr
 
 struct source *source_of(const char *path);
 struct source_position position_of(struct source *source);
-void assert_ok(bool ok, struct err *err);
+void assert_ok_fn(bool ok, const struct err *err);
+/* A macro, since `err` must be looked at after `call`, which sets it. */
+#define assert_ok(call, err) \
+    do { \
+        bool ok_ = (call); \
+        assert_ok_fn(ok_, err); \
+    } while (0)
 /* Fails the test unless the kind is right, the message has `message` in it, and, if given, the hint `hint`;
  * frees the error. */
 void assert_err(bool ok, struct err **err, enum err_kind kind, const char *message, const char *hint);

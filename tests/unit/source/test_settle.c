@@ -97,8 +97,12 @@ shape_fill(sqlite3 *db, uint64_t *seed, unsigned rounds)
         if (random_next(seed) % 4 == 0)
             db_run(db, "DELETE FROM w WHERE n; DELETE FROM f WHERE rowid %% 5 = 2");
     }
-    db_run(db, "CREATE TABLE gone AS SELECT * FROM t WHERE c < 0; INSERT INTO gone SELECT * FROM gone; DROP TABLE gone;"
-               "DELETE FROM t WHERE c < 0; DELETE FROM w WHERE n");
+    /* Enough free pages for several trunks where pages are small. */
+    CLEANUP_FREE char *blob = marker_blob(2000);
+    db_run(db, "CREATE TABLE gone(x); INSERT INTO gone VALUES(%s);"
+               "INSERT INTO gone SELECT g.x FROM gone g, (SELECT * FROM sqlite_master LIMIT 10) a,"
+               "(SELECT * FROM sqlite_master LIMIT 10) b; DROP TABLE gone", blob);
+    db_run(db, "DELETE FROM t WHERE c < 0; DELETE FROM w WHERE n");
 }
 
 static void
