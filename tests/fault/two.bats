@@ -11,7 +11,7 @@ load helper
     for round in 1 2 3 4 5 6 7 8; do
         sql "UPDATE state SET value = 'round $round'"
         for one in a b c; do
-            (effigy publish shop --json >"$one.out" 2>"$one.err" && s=0 || s=$?; echo $s >"$one.status") 3>&- &
+            (effigy publish shop --json >"$one.out" 2>"$one.err" && s=0 || s=$?; echo "$s" >"$one.status") 3>&- &
         done
         wait
         for one in a b c; do
@@ -39,7 +39,7 @@ load helper
     for round in 1 2 3 4 5 6 7 8; do
         for name in one two; do
             sql "UPDATE state SET value = '$name $round'" $name.db
-            (effigy publish shop -c $name.yaml --json >$name.out 2>$name.err && s=0 || s=$?; echo $s >$name.status) 3>&- &
+            (effigy publish shop -c $name.yaml --json >$name.out 2>$name.err && s=0 || s=$?; echo "$s" >$name.status) 3>&- &
         done
         wait
         for name in one two; do
@@ -61,7 +61,7 @@ load helper
     sql "UPDATE state SET value = 'two'"
     publish
     for one in a b; do
-        (effigy run shop --json >$one.out 2>$one.err && s=0 || s=$?; echo $s >$one.status) 3>&- &
+        (effigy run shop --json >$one.out 2>$one.err && s=0 || s=$?; echo "$s" >$one.status) 3>&- &
     done
     wait
     for one in a b; do
