@@ -424,7 +424,8 @@ run_as_nobody(int (*run)(const char *name), const char *name)
         /* As an ordinary login has it. */
         setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
         unsetenv("XDG_RUNTIME_DIR");
-        CLEANUP_FREE char *whole = mem_printf("%s, as nobody", name);
+        char whole[64];
+        snprintf(whole, sizeof whole, "%s, as nobody", name);
         exit(run(whole));
     }
     int status;
