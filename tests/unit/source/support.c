@@ -143,21 +143,19 @@ mirror_begin(void *context, size_t file, const struct source_file *info)
     buf_reserve(bytes, info->size);
     memset(bytes->data, 0xee, info->size);
     bytes->length = info->size;
-    mirror->readies = 0;
+    mirror->upto[file] = 0;
 }
-
-static uint64_t mirror_upto[4];
 
 static void
 mirror_ready(void *context, size_t file, uint64_t upto)
 {
     struct mirror *mirror = context;
     assert_false(mirror->sealed);
-    uint64_t from = mirror->readies++ ? mirror_upto[file] : 0;
+    uint64_t from = mirror->upto[file];
     assert_true(upto > from);
     assert_true(upto <= mirror->bytes[file].length);
     mirror_read(mirror, file, from, upto - from);
-    mirror_upto[file] = upto;
+    mirror->upto[file] = upto;
     if (mirror->at_ready)
         mirror->at_ready(mirror->context);
 }
@@ -167,7 +165,7 @@ mirror_touched(void *context, size_t file, uint64_t offset, uint64_t length)
 {
     struct mirror *mirror = context;
     assert_false(mirror->sealed);
-    assert_true(offset + length <= mirror_upto[file]);
+    assert_true(offset + length <= mirror->upto[file]);
     mirror->touches++;
     mirror_read(mirror, file, offset, length);
 }

@@ -47,9 +47,9 @@ struct mirror {
     struct source_snapshot *snapshot;
     struct buf bytes[4];
     int fds[4];
+    uint64_t upto[4]; /* announced so far */
     unsigned begins;
     unsigned touches;
-    unsigned readies;
     bool sealed;
     void (*at_ready)(void *context);
     void *context;

@@ -209,6 +209,60 @@ test_several_files(void **state)
     several_live("WAL");
 }
 
+/* Commits to both files, once, when the first one has just been copied. */
+struct late_writer {
+    struct mirror *mirror;
+    const char *paths[2];
+    bool done;
+};
+
+static void
+late_write(void *context)
+{
+    struct late_writer *late = context;
+    if (late->done || late->mirror->upto[0] < late->mirror->bytes[0].length)
+        return;
+    late->done = true;
+    for (int i = 0; i < 2; i++) {
+        pid_t child = fork(); /* closing a file here would drop the locks of this process */
+        if (child == 0) {
+            sqlite3 *db = NULL;
+            sqlite3_open(late->paths[i], &db);
+            _exit(sqlite3_exec(db, "UPDATE last SET n = 9", NULL, NULL, NULL) == SQLITE_OK ? 0 : 1);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        assert_int_equal(status, 0);
+    }
+}
+
+static void
+test_several_files_are_of_one_moment(void **state)
+{
+    CLEANUP_FREE char *a = in_folder("moment-a.db");
+    CLEANUP_FREE char *b = in_folder("moment-b.db");
+    counted_create(a, "DELETE", 3000);
+    counted_create(b, "DELETE", 10);
+    struct source_database databases[] = {{"main", "sqlite:moment-a.db"}, {"geo", "sqlite:moment-b.db"}};
+    struct source *source = NULL;
+    struct err *err = NULL;
+    assert_ok(source_open(databases, 2, folder, &source, &err), err);
+    struct mirror mirror = {.at_ready = late_write};
+    struct late_writer late = {.mirror = &mirror, .paths = {a, b}};
+    mirror.context = &late;
+    struct source_snapshot *snapshot = snapshot_take(source, &mirror);
+    assert_true(late.done);
+    assert_int_equal(mirror.begins, 4);
+    for (size_t i = 0; i < 2; i++) {
+        sqlite3 *db = snapshot_db(snapshot, i);
+        assert_int_equal(db_number(db, "SELECT n FROM last"), 9);
+        sqlite3_close(db);
+    }
+    source_snapshot_free(snapshot);
+    mirror_free(&mirror);
+    source_close(source);
+}
+
 static void
 test_places(void **state)
 {
@@ -366,7 +420,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wal_writer_goes_on), cmocka_unit_test(test_rollback_writer_goes_on),
-        cmocka_unit_test(test_several_files),      cmocka_unit_test(test_places),
+        cmocka_unit_test(test_several_files),      cmocka_unit_test(test_several_files_are_of_one_moment),
+        cmocka_unit_test(test_places),
         cmocka_unit_test(test_hot_journal),        cmocka_unit_test(test_read_only_folder),
         cmocka_unit_test(test_locked_forever),     cmocka_unit_test(test_stop),
         cmocka_unit_test(test_no_file_is_left),
