@@ -51,16 +51,6 @@ check_virtual_table(sqlite3 *db, const char *table, const char *what, struct err
     } else if (!ok) {
         CLEANUP_FREE char *reason = mem_strdup(sqlite3_errmsg(db));
         CLEANUP_BUF struct buf modules = {0};
-<<<<<<< HEAD
-        check_list(db,
-                   "SELECT name FROM pragma_module_list WHERE name NOT LIKE 'pragma\\_%' ESCAPE '\\' "
-                   "AND name NOT LIKE 'json\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
-                   "AND name NOT IN ('bytecode', 'tables_used') ORDER BY name",
-                   &modules);
-        err_set(err, ERR_UNSUPPORTED, 0, "replicas could not use the virtual table \"%s\" of %s: %s", table, what,
-                reason);
-        err_hint(err, "replicas have the modules %s; drop the table from the master or keep its rows in a plain one",
-=======
         check_list(
             db,
             "SELECT name FROM pragma_module_list WHERE name NOT LIKE 'pragma\\_%' ESCAPE '\\' "
@@ -69,11 +59,10 @@ check_virtual_table(sqlite3 *db, const char *table, const char *what, struct err
             &modules);
         err_set(err, ERR_UNSUPPORTED, 0,
                 "replicas could not use the virtual table \"%s\" of %s: %s", table, what,
-                sqlite3_errmsg(db));
+                reason);
         err_hint(err,
                  "replicas have the modules %s; drop the table from the master or keep its rows in "
                  "a plain one",
->>>>>>> source
                  buf_text(&modules));
     }
     sqlite3_finalize(statement);
