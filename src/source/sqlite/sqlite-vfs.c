@@ -155,9 +155,9 @@ base_open(struct vfs_base *base, const sqlite3_io_methods *methods, int fd, cons
     };
     sqlite3_vfs_register(&base->vfs, 0);
     int rc = sqlite3_open_v2("/database", &base->db, flags | SQLITE_OPEN_NOMUTEX, base->name);
-    if (rc != SQLITE_OK)
-        return err_set(err, ERR_FAILED, 0, "cannot open %s: %s", what, sqlite3_errstr(rc));
-    return true;
+    if (rc == SQLITE_OK)
+        return true;
+    return stop_check(err) && err_set(err, ERR_FAILED, 0, "cannot open %s: %s", what, sqlite3_errstr(rc));
 }
 
 static void
