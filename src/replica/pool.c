@@ -162,7 +162,9 @@ pool_submit(struct pool *pool, struct job *job)
 {
     job->next = NULL;
     pthread_mutex_lock(&pool->lock);
-    bool room = pool->queued < pool->options.queue && !pool->stopping;
+    /* A job that an idle worker is about to take does not wait. */
+    size_t idle = pool->threads - pool->busy;
+    bool room = pool->queued < pool->options.queue + idle && !pool->stopping;
     if (room) {
         if (pool->first)
             pool->last->next = job;
