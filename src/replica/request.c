@@ -79,8 +79,9 @@ request_base64(const char *text, size_t length, char **ret_bytes, size_t *ret_le
         bytes[used++] = (char)(group >> 8);
         bytes[used++] = (char)group;
     }
+    bytes[used -= padding] = '\0'; /* the last group may leave bits behind */
     *ret_bytes = steal_ptr(&bytes);
-    *ret_length = used - padding;
+    *ret_length = used;
     return true;
 }
 

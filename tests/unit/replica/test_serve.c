@@ -204,7 +204,7 @@ test_bombs(void **state)
     assert_status(server_query(server, ENDLESS, NULL), 504, "time-limit");
     assert_status(server_query(server, "select zeroblob(1000000000)", NULL), 422, NULL);
     assert_status(server_query(server, "select randomblob(1e9)", NULL), 422, NULL);
-    assert_status(server_query(server, "select group_concat(hex(zeroblob(100000))) from item", NULL), 422, NULL);
+    assert_status(server_query(server, "select group_concat(hex(zeroblob(1000000))) from item", NULL), 422, NULL);
     struct response response = server_query(server, "select hex(zeroblob(10000)) from item", NULL);
     assert_header(&response, "Effigy-Truncated", "bytes");
     assert_true(response.length <= 1 << 20);
@@ -311,7 +311,7 @@ test_bombs_hurt_nobody_else(void **state)
         response_free(&response);
         close(fds[i]);
     }
-    assert_int_equal(refused, BOMBS - WORKERS); /* those in the queue waited too long */
+    assert_true(refused >= BOMBS - WORKERS - QUEUE); /* those in the queue may have waited too long */
     assert_int_equal(server_stop(&server), 0);
 }
 
