@@ -204,8 +204,11 @@ test_bombs(void **state)
     assert_status(server_query(server, ENDLESS, NULL), 504, "time-limit");
     assert_status(server_query(server, "select zeroblob(1000000000)", NULL), 422, NULL);
     assert_status(server_query(server, "select randomblob(1e9)", NULL), 422, NULL);
-    assert_status(server_query(server, "select group_concat(hex(zeroblob(1000000))) from item", NULL), 422, NULL);
-    struct response response = server_query(server, "select hex(zeroblob(10000)) from item", NULL);
+    /* The aggregate overflows and says so at its end, which the time limit may forestall. */
+    struct response response = server_query(server, "select group_concat(hex(zeroblob(1000000))) from item", NULL);
+    assert_true(response.status == 422 || response.status == 504);
+    response_free(&response);
+    response = server_query(server, "select hex(zeroblob(10000)) from item", NULL);
     assert_header(&response, "Effigy-Truncated", "bytes");
     assert_true(response.length <= 1 << 20);
     assert_status(response, 200, "\"truncated\":true");
