@@ -68,7 +68,7 @@ json_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *stat
 static void
 json_row(struct answer *answer, struct format_state *state, sqlite3_stmt *statement, bool first)
 {
-    answer_append(answer, ",[" + first, 2 - (size_t)first);
+    answer_puts(answer, first ? "[" : ",[");
     for (int i = 0; i < state->columns; i++) {
         if (i)
             answer_putc(answer, ',');

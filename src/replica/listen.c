@@ -13,7 +13,6 @@
 #include <sys/time.h>
 
 #define LISTEN_FIRST_FD 3
-#define LISTEN_BLOCKED_US 1000
 
 union listen_address {
     struct sockaddr any;
@@ -50,11 +49,6 @@ listen_take(int fd, struct err **err)
         return err_set(err, ERR_USAGE, 0, "descriptor %d of LISTEN_FDS is not a listening TCP socket", fd);
     if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return err_set(err, ERR_IO, errno, "cannot make descriptor %d non-blocking", fd);
-    /* The flag belongs to all who share the socket, and runc clears it for a moment whenever it starts another
-     * replica. A thread that accepts just then, and finds that somebody else was faster, must not be held for ever. */
-    struct timeval soon = {.tv_usec = LISTEN_BLOCKED_US};
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon) < 0)
-        return err_set(err, ERR_IO, errno, "cannot set a time limit on descriptor %d", fd);
     return true;
 }
 

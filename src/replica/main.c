@@ -95,6 +95,8 @@ main_open(struct server *server, struct err **err)
         if (!server->loops[i]->database)
             return false;
     }
+    if (!pool_ready(server->pool, err))
+        return false;
     atomic_store_explicit(&server->state, SERVER_READY, memory_order_release);
     for (size_t i = 0; i < server->loop_count; i++)
         loop_command(server->loops[i], LOOP_OPEN_PUBLISHED);

@@ -39,8 +39,9 @@ struct pool_options {
     void (*discard)(struct job *job); /* in the worker: a forsaken job has ended at last */
 };
 
-/* Starts the workers and waits until each has opened its databases. */
+/* Starts the workers, which open their databases, each for itself; pool_ready() waits until all have. */
 struct pool *pool_start(const struct pool_options *options, struct err **err);
+bool pool_ready(struct pool *pool, struct err **err);
 bool pool_submit(struct pool *pool, struct job *job); /* false: the queue is full */
 void pool_watch(struct pool *pool); /* to be called several times a second */
 /* Waits for idle workers to end and frees the pool; false, with nothing freed, if one is still busy. */

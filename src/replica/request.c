@@ -62,7 +62,7 @@ request_base64(const char *text, size_t length, char **ret_bytes, size_t *ret_le
     if (length % 4)
         return false;
     size_t padding = length ? (size_t)(text[length - 1] == '=') + (text[length - 2] == '=') : 0;
-    if (padding == 2 && text[length - 1] != '=')
+    if (padding && text[length - 1] != '=')
         return false;
     CLEANUP_FREE char *bytes = mem_new(length / 4 * 3 + 1);
     size_t used = 0;
@@ -79,8 +79,9 @@ request_base64(const char *text, size_t length, char **ret_bytes, size_t *ret_le
         bytes[used++] = (char)(group >> 8);
         bytes[used++] = (char)group;
     }
+    bytes[used -= padding] = '\0'; /* the last group may leave bits behind */
     *ret_bytes = steal_ptr(&bytes);
-    *ret_length = used - padding;
+    *ret_length = used;
     return true;
 }
 

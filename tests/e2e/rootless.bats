@@ -48,5 +48,6 @@ as_user() {
     field_is '[.replicas[].generation] | join(" ")' 'g2 g2'
     [ "$(pgrep -u "$USERNAME" effigy-serve | wc -l)" -ge 2 ]
     ok as_user effigy stop shop
-    same "$(pgrep -u "$USERNAME" -l)" '' "processes of the user"
+    nobody_left() { ! pgrep -u "$USERNAME" -l; }
+    until_true 5 nobody_left
 }

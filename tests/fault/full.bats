@@ -82,7 +82,7 @@ teardown() {
         chmod -R a-w images
     fi
     refused 9 effigy publish shop
-    says 'No space'
+    says images
     # Reading goes on.
     ok effigy log shop
     ok effigy verify shop:g1

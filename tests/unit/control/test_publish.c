@@ -115,6 +115,46 @@ the_same_state_gives_no_new_generation(void **state)
     publish_result_free(&fourth);
 }
 
+/* With servers for two architectures the tags name an index of two images that share everything but the server. */
+static void
+one_index_carries_the_images_of_all_architectures(void **state)
+{
+    struct scene *scene = *state;
+    const char *host = oci_platform_host_architecture();
+    const char *other = strcmp(host, "arm64") == 0 ? "amd64" : "arm64";
+    CLEANUP_FREE char *dir = mem_printf("%s/lib/%s", scene->folder, other);
+    CLEANUP_FREE char *server = mem_printf("%s/effigy-serve", dir);
+    ERR_LOCAL(err);
+    assert_ok(file_make_dirs(dir, 0755, &err), err);
+    assert_ok(file_write_atomic(server, "\x7f""ELF of another kind", 20, 0755, &err), err);
+    struct publish_result result = must_publish(scene, false);
+    assert_string_equal(result.generation.top.media_type, OCI_MEDIA_INDEX);
+    struct oci_store *store = NULL;
+    assert_ok(service_open_store(scene->config, scene->service, OCI_STORE_READ, &store, &err), err);
+    struct oci_descriptor image[2] = {0};
+    struct oci_manifest manifest[2] = {0};
+    assert_ok(oci_store_resolve(store, "g1", host, &image[0], &manifest[0], &err), err);
+    assert_ok(oci_store_resolve(store, "g1", other, &image[1], &manifest[1], &err), err);
+    assert_string_equal(image[0].digest.text, result.generation.image.digest.text);
+    assert_int_equal(manifest[0].layer_count, 3);
+    assert_int_equal(manifest[1].layer_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(oci_digest_equal(&manifest[0].layers[i].digest, &manifest[1].layers[i].digest), i > 0);
+    for (size_t i = 0; i < 2; i++) {
+        oci_descriptor_free(&image[i]);
+        oci_manifest_free(&manifest[i]);
+    }
+    oci_store_close(store);
+    struct verify_result verified;
+    assert_ok(verify(scene->config, scene->service, "g1", true, &verified, &err), err);
+    assert_int_equal(verified.blobs, 9); /* an index, two manifests, two configs, two servers, data and identity */
+    verify_result_free(&verified);
+    struct publish_result again = must_publish(scene, false);
+    assert_false(again.changed);
+    publish_result_free(&result);
+    publish_result_free(&again);
+}
+
 static void
 force_gives_a_new_generation_of_the_same_layers(void **state)
 {
@@ -368,6 +408,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(the_same_state_gives_no_new_generation),
+        SCENE_TEST(one_index_carries_the_images_of_all_architectures),
         SCENE_TEST(force_gives_a_new_generation_of_the_same_layers),
         SCENE_TEST(generations_are_listed_in_order_and_tags_of_others_left_alone),
         cmocka_unit_test(tags_of_generations),
