@@ -57,11 +57,13 @@ make_image(struct world *world, unsigned generation, const struct oci_layer_entr
 {
     struct oci_layer layers[2] = {write_layer(world, low, low_count), write_layer(world, high, high_count)};
     struct oci_digest diff_ids[2] = {layers[0].diff_id, layers[1].diff_id};
-    const struct oci_config config = {.architecture = (char *)(uintptr_t)oci_platform_host_architecture(),
+    struct oci_config config = {.architecture = (char *)(uintptr_t)oci_platform_host_architecture(),
                                       .os = (char[]){"linux"},
                                       .diff_ids = diff_ids,
                                       .diff_id_count = 2};
+    oci_map_set(&config.labels, "io.effigy.service", "shop");
     CLEANUP_FREE char *config_text = oci_config_format(&config);
+    oci_map_free(&config.labels);
     struct oci_descriptor both[2] = {layers[0].descriptor, layers[1].descriptor};
     struct oci_manifest manifest = {.config = {.media_type = (char[]){OCI_MEDIA_CONFIG}, .size = strlen(config_text)},
                                     .layers = both,
