@@ -194,6 +194,7 @@ catalog_answer(struct database *database, const struct identity *identity, enum 
     struct query_watch watch;
     struct catalog catalog = {.database = database, .answer = answer, .code = SQLITE_OK};
     *result = (struct query_result){0};
+    database_connect_virtual(database);
     query_begin(database, limits, &watch);
     catalog_put_databases(&catalog, identity, kind);
     if (catalog.code != SQLITE_OK)

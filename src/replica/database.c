@@ -17,6 +17,8 @@
 
 struct database {
     sqlite3 *handle;
+    const struct identity *identity;
+    bool connected; /* the virtual tables */
     struct statement *cache[DATABASE_STATEMENTS];
     uint64_t uses;
     bool varying; /* what the authorizer saw while the current statement was compiled */
@@ -118,9 +120,6 @@ database_open_file(struct database *database, const struct identity *identity, s
     return ok || err_wrap(err, "cannot open %s", path);
 }
 
-/* Virtual tables declare themselves and compile statements of their own when they are first used, which the
- * authorizer would see as writes. Using each once, before it is in place, gets that over with. A table whose
- * module is missing fails here in silence, and aloud for whoever asks for it. */
 static void
 database_connect(struct database *database, const char *schema, const char *prefix, const char *table)
 {
@@ -158,6 +157,21 @@ database_connect_eponymous(struct database *database)
         database_connect(database, NULL, "pragma_", authorizer_pragmas[i]);
 }
 
+/* A table whose module is missing fails here in silence, and aloud for whoever asks for it. */
+bool
+database_connect_virtual(struct database *database)
+{
+    if (database->connected)
+        return false;
+    database->connected = true;
+    sqlite3_set_authorizer(database->handle, NULL, NULL);
+    for (size_t i = 0; i < database->identity->count; i++)
+        database_connect_schema(database, identity_schema(database->identity, i));
+    database_connect_eponymous(database);
+    sqlite3_set_authorizer(database->handle, database_authorize, database);
+    return true;
+}
+
 static void
 database_set_limits(struct database *database, const struct identity *identity,
                     const struct database_options *options)
@@ -190,13 +204,11 @@ struct database *
 database_open(const struct identity *identity, const struct database_options *options, struct err **err)
 {
     struct database *database = mem_new(sizeof *database);
+    database->identity = identity;
     bool ok = true;
     for (size_t i = 0; ok && i < identity->count; i++)
         ok = database_open_file(database, identity, i, options, err);
-    for (size_t i = 0; ok && i < identity->count; i++)
-        database_connect_schema(database, identity_schema(identity, i));
     if (ok && database_harden(database, err)) {
-        database_connect_eponymous(database);
         database_set_limits(database, identity, options);
         sqlite3_set_authorizer(database->handle, database_authorize, database);
         return database;

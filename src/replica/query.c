@@ -241,6 +241,13 @@ query_run(struct database *database, const struct request *request, const char *
     query_begin(database, limits, &watch);
     int code = SQLITE_OK;
     struct statement *statement = database_prepare(database, request->sql, request->sql_length, &result->problem);
+    if (!statement && database_refusal(database)) {
+        query_end(database);
+        bool again = database_connect_virtual(database);
+        query_begin(database, limits, &watch);
+        if (again)
+            statement = database_prepare(database, request->sql, request->sql_length, &result->problem);
+    }
     if (!statement) {
         if (!result->problem.status)
             query_explain_failure(database, limits, &watch, sqlite3_errcode(database_handle(database)), result);
