@@ -107,14 +107,15 @@ database_open_file(struct database *database, const struct identity *identity, s
     if (index == 0) {
         int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
         ok = sqlite3_open_v2(uri, &database->handle, flags, NULL) == SQLITE_OK ||
-             err_set(err, ERR_IO, 0, "%s", database->handle ? sqlite3_errmsg(database->handle) : "out of memory");
+             err_set(err, ERR_IO, 0, "%s",
+                     database->handle ? sqlite3_errmsg(database->handle) : "out of memory");
     } else {
         ok = database_attach(database->handle, uri, schema, err);
     }
     /* Mapped pages do not go through SQLite's cache, which then only holds what lies behind the map. */
     bool mapped = !options->locking && st.st_size <= DATABASE_MMAP_BYTES;
-    char *sql = sqlite3_mprintf("PRAGMA \"%w\".cache_size=%d; SELECT count(*) FROM \"%w\".sqlite_schema", schema,
-                                mapped ? -256 : -2000, schema);
+    char *sql = sqlite3_mprintf("PRAGMA \"%w\".cache_size=%d; SELECT count(*) FROM \"%w\".sqlite_schema",
+                                schema, mapped ? -256 : -2000, schema);
     ok = ok && database_exec(database->handle, sql, err);
     sqlite3_free(sql);
     return ok || err_wrap(err, "cannot open %s", path);
@@ -135,7 +136,8 @@ database_connect(struct database *database, const char *schema, const char *pref
 static void
 database_connect_schema(struct database *database, const char *schema)
 {
-    char *sql = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE type='table' AND rootpage=0", schema);
+    char *sql =
+        sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE type='table' AND rootpage=0", schema);
     sqlite3_stmt *list = NULL;
     if (sql && sqlite3_prepare_v2(database->handle, sql, -1, &list, NULL) == SQLITE_OK) {
         while (sqlite3_step(list) == SQLITE_ROW)
@@ -330,7 +332,8 @@ database_release(struct database *database, struct statement *statement, bool ke
     size_t place = database_cache_place(database, statement);
     bool cached = database->cache[place] == statement;
     if (keep && !cached)
-        keep = statement->sql && sqlite3_stmt_status(statement->handle, SQLITE_STMTSTATUS_MEMUSED, 0) < (1 << 18);
+        keep = statement->sql &&
+               sqlite3_stmt_status(statement->handle, SQLITE_STMTSTATUS_MEMUSED, 0) < (1 << 18);
     if (keep) {
         sqlite3_clear_bindings(statement->handle);
         if (!cached) {
