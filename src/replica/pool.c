@@ -232,7 +232,8 @@ pool_state(struct pool *pool)
 bool
 pool_is_busy(const struct pool *pool)
 {
-    size_t wanted = __atomic_load_n(&pool->busy, __ATOMIC_RELAXED) + __atomic_load_n(&pool->queued, __ATOMIC_RELAXED);
+    size_t wanted =
+        __atomic_load_n(&pool->busy, __ATOMIC_RELAXED) + __atomic_load_n(&pool->queued, __ATOMIC_RELAXED);
     return wanted >= __atomic_load_n(&pool->threads, __ATOMIC_RELAXED);
 }
 

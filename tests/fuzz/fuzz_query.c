@@ -39,8 +39,12 @@ fuzz_check(const struct request *request)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const types[] = {NULL, "application/json", "application/x-www-form-urlencoded",
-                                        "application/sql", "text/plain; charset=utf-8", "image/png"};
+    static const char *const types[] = {NULL,
+                                        "application/json",
+                                        "application/x-www-form-urlencoded",
+                                        "application/sql",
+                                        "text/plain; charset=utf-8",
+                                        "image/png"};
     if (size == 0)
         return 0;
     const char *rest = (const char *)data + 1, *end = (const char *)data + size;

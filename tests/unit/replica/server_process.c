@@ -47,7 +47,8 @@ server_make_files(struct server_process *server)
     sqlite3_close(handle);
     CLEANUP_FREE char *identity = mem_printf("%s/generation.json", server->dir);
     CLEANUP_FREE char *json = mem_printf(
-        "{\"service\":\"shop\",\"generation\":\"g2\",\"parent\":\"g1\",\"position\":\"17\",\"engine\":\"sqlite\","
+        "{\"service\":\"shop\",\"generation\":\"g2\",\"parent\":\"g1\",\"position\":\"17\",\"engine\":"
+        "\"sqlite\","
         "\"created\":\"2026-01-31T12:00:00Z\",\"engine_version\":\"3\",\"format\":\"1\",\"databases\":["
         "{\"name\":\"shop\",\"file\":\"%s\",\"digest\":\"sha256:1234\"}]}",
         path);
@@ -170,8 +171,8 @@ int
 client_connect(const struct server_process *server)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(server->port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         close(fd);
         return -1;
@@ -244,8 +245,8 @@ client_read(int fd, bool head_only)
 }
 
 struct response
-server_request(const struct server_process *server, const char *method, const char *target, const char *headers,
-               const char *body, size_t length)
+server_request(const struct server_process *server, const char *method, const char *target,
+               const char *headers, const char *body, size_t length)
 {
     int fd = client_connect(server);
     assert_true(fd >= 0);

@@ -35,7 +35,8 @@ const char *response_header(const struct response *response, const char *name);
 int client_connect(const struct server_process *server);
 void client_write(int fd, const char *bytes, size_t length);
 void client_printf(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Reads one response, with its Content-Length (none with `head_only`). status 0: the connection ended first. */
+/* Reads one response, with its Content-Length (none with `head_only`). status 0: the connection ended first.
+ */
 struct response client_read(int fd, bool head_only);
 
 /* One request on a connection of its own. `headers` are whole lines with CRLF. */

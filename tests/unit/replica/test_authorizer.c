@@ -35,9 +35,10 @@ test_every_other_action_is_denied(void **state)
 static void
 test_pragmas_that_write_are_denied(void **state)
 {
-    static const char *const names[] = {"writable_schema", "journal_mode", "cache_size", "temp_store", "mmap_size",
-                                        "query_only", "wal_checkpoint", "optimize", "integrity_check", "locking_mode",
-                                        "trusted_schema", "hard_heap_limit", "shrink_memory", "threads"};
+    static const char *const names[] = {
+        "writable_schema", "journal_mode",    "cache_size",    "temp_store",      "mmap_size",
+        "query_only",      "wal_checkpoint",  "optimize",      "integrity_check", "locking_mode",
+        "trusted_schema",  "hard_heap_limit", "shrink_memory", "threads"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         assert_int_equal(authorizer_judge(SQLITE_PRAGMA, names[i], NULL), AUTHORIZER_DENY);
         assert_int_equal(authorizer_judge(SQLITE_PRAGMA, names[i], "1"), AUTHORIZER_DENY);

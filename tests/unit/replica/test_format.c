@@ -44,14 +44,17 @@ assert_format(enum format format, const char *sql, const char *expected)
 static void
 test_json(void **state)
 {
-    assert_format(FORMAT_JSON, "SELECT 1 AS a, 'x\"y' AS \"b\"\"c\" UNION ALL SELECT 9223372036854775807, NULL",
+    assert_format(FORMAT_JSON,
+                  "SELECT 1 AS a, 'x\"y' AS \"b\"\"c\" UNION ALL SELECT 9223372036854775807, NULL",
                   "{\"generation\":\"g7\",\"columns\":[\"a\",\"b\\\"c\"],\"rows\":[[1,\"x\\\"y\"],"
                   "[9223372036854775807,null]],\"truncated\":false,\"row_count\":2}\n");
-    assert_format(FORMAT_JSON, "SELECT 1 AS a WHERE 0",
-                  "{\"generation\":\"g7\",\"columns\":[\"a\"],\"rows\":[],\"truncated\":false,\"row_count\":0}\n");
-    assert_format(FORMAT_JSON, "SELECT x'00ff' AS b, 1.0 AS r, CAST(x'61ff' AS TEXT) AS t",
-                  "{\"generation\":\"g7\",\"columns\":[\"b\",\"r\",\"t\"],\"rows\":[[{\"$base64\":\"AP8=\"},1.0,"
-                  "{\"$base64\":\"Yf8=\"}]],\"truncated\":false,\"row_count\":1}\n");
+    assert_format(
+        FORMAT_JSON, "SELECT 1 AS a WHERE 0",
+        "{\"generation\":\"g7\",\"columns\":[\"a\"],\"rows\":[],\"truncated\":false,\"row_count\":0}\n");
+    assert_format(
+        FORMAT_JSON, "SELECT x'00ff' AS b, 1.0 AS r, CAST(x'61ff' AS TEXT) AS t",
+        "{\"generation\":\"g7\",\"columns\":[\"b\",\"r\",\"t\"],\"rows\":[[{\"$base64\":\"AP8=\"},1.0,"
+        "{\"$base64\":\"Yf8=\"}]],\"truncated\":false,\"row_count\":1}\n");
 }
 
 static void
@@ -66,8 +69,10 @@ test_ndjson_names_are_unique(void **state)
 static void
 test_csv(void **state)
 {
-    assert_format(FORMAT_CSV, "SELECT 'a,b' AS \"x,y\", 'say \"hi\"' AS q, NULL AS n, '' AS e, 'l' || char(10) AS l, 7 AS i",
-                  "\"x,y\",q,n,e,l,i\r\n\"a,b\",\"say \"\"hi\"\"\",,\"\",\"l\n\",7\r\n");
+    assert_format(
+        FORMAT_CSV,
+        "SELECT 'a,b' AS \"x,y\", 'say \"hi\"' AS q, NULL AS n, '' AS e, 'l' || char(10) AS l, 7 AS i",
+        "\"x,y\",q,n,e,l,i\r\n\"a,b\",\"say \"\"hi\"\"\",,\"\",\"l\n\",7\r\n");
     assert_format(FORMAT_CSV, "SELECT x'0102' AS b, 1.5 AS r", "b,r\r\nAQI=,1.5\r\n");
 }
 

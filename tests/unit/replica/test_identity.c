@@ -48,12 +48,15 @@ test_refusals(void **state)
     assert_refused("[]", "not a JSON object");
     assert_refused("{}", "\"service\" is missing");
     assert_refused("{\"service\":7}", "\"service\" is not a text");
-    assert_refused("{\"service\":\"a\",\"generation\":\"g1\\r\\nX: y\",\"engine\":\"sqlite\"}", "control character");
+    assert_refused("{\"service\":\"a\",\"generation\":\"g1\\r\\nX: y\",\"engine\":\"sqlite\"}",
+                   "control character");
     assert_refused(HEAD "[]}", "1 to 11 databases");
     assert_refused(HEAD "[{\"name\":\"main\",\"digest\":\"d\"}]}", "\"file\" is missing");
-    assert_refused(HEAD "[{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"},{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"}]}",
+    assert_refused(HEAD "[{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"},{\"name\":\"a\",\"file\":\"f\","
+                        "\"digest\":\"d\"}]}",
                    "two databases are named \"a\"");
-    assert_refused(HEAD "[{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"},{\"name\":\"main\",\"file\":\"f\",\"digest\":\"d\"}]}",
+    assert_refused(HEAD "[{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"},{\"name\":\"main\",\"file\":\"f\","
+                        "\"digest\":\"d\"}]}",
                    "not a name");
     assert_refused(HEAD "[{\"name\":\"temp\",\"file\":\"f\",\"digest\":\"d\"}]}", "not a name");
     assert_refused("{\"service\":\"a\",\"generation\":\"g1\",\"engine\":\"postgres\",\"databases\":"

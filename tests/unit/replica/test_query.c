@@ -44,16 +44,18 @@ setup(void **state)
     assert_non_null(mkdtemp(f->dir));
     CLEANUP_FREE char *first = mem_printf("%s/a b%%?#.db", f->dir);
     CLEANUP_FREE char *second = mem_printf("%s/second.db", f->dir);
-    make_database(first, "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);"
-                         "INSERT INTO t VALUES(1,'one'),(2,'two'),(3,'three');"
-                         "CREATE VIRTUAL TABLE f USING fts5(text); INSERT INTO f VALUES('hello world'),('good bye');"
-                         "CREATE VIRTUAL TABLE r USING rtree(id,x0,x1); INSERT INTO r VALUES(1,0,1),(2,5,6);"
-                         "CREATE VIEW v AS SELECT name FROM t; CREATE VIEW broken AS SELECT * FROM nowhere; ANALYZE");
+    make_database(
+        first, "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);"
+               "INSERT INTO t VALUES(1,'one'),(2,'two'),(3,'three');"
+               "CREATE VIRTUAL TABLE f USING fts5(text); INSERT INTO f VALUES('hello world'),('good bye');"
+               "CREATE VIRTUAL TABLE r USING rtree(id,x0,x1); INSERT INTO r VALUES(1,0,1),(2,5,6);"
+               "CREATE VIEW v AS SELECT name FROM t; CREATE VIEW broken AS SELECT * FROM nowhere; ANALYZE");
     make_database(second, "CREATE TABLE other(a); INSERT INTO other VALUES('x')");
-    CLEANUP_FREE char *json = mem_printf(
-        "{\"service\":\"s\",\"generation\":\"g1\",\"engine\":\"sqlite\",\"databases\":["
-        "{\"name\":\"s\",\"file\":\"%s\",\"digest\":\"d1\"},{\"name\":\"second\",\"file\":\"%s\",\"digest\":\"d2\"}]}",
-        first, second);
+    CLEANUP_FREE char *json =
+        mem_printf("{\"service\":\"s\",\"generation\":\"g1\",\"engine\":\"sqlite\",\"databases\":["
+                   "{\"name\":\"s\",\"file\":\"%s\",\"digest\":\"d1\"},{\"name\":\"second\",\"file\":\"%s\","
+                   "\"digest\":\"d2\"}]}",
+                   first, second);
     ERR_LOCAL(err);
     struct database_options options = {.value_bytes = 8 << 20};
     if (!identity_parse(json, strlen(json), &f->identity, &err) ||
@@ -129,8 +131,9 @@ test_reading(void **state)
     assert_rows(f, "SELECT value FROM json_each('[5]')", "5\r\n");
     assert_rows(f, "SELECT name FROM pragma_table_info('t') WHERE cid=0", "id\r\n");
     assert_rows(f, "PRAGMA main.user_version", "0\r\n");
-    assert_rows(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3) SELECT max(i) FROM n",
-                "3\r\n");
+    assert_rows(
+        f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3) SELECT max(i) FROM n",
+        "3\r\n");
     run_with(f, "EXPLAIN QUERY PLAN SELECT * FROM t WHERE id=1", NULL);
     assert_int_equal(f->result.problem.status, 0);
 }
@@ -140,14 +143,39 @@ test_refusals(void **state)
 {
     struct fixture *f = *state;
     static const char *const writes[] = {
-        "INSERT INTO t VALUES(9,'x')", "UPDATE t SET name='x'", "DELETE FROM t", "CREATE TABLE x(a)",
-        "CREATE TEMP TABLE x(a)", "DROP TABLE t", "ALTER TABLE t ADD y", "CREATE INDEX i ON t(name)",
-        "CREATE VIRTUAL TABLE x USING fts5(a)", "ATTACH ':memory:' AS x", "DETACH second", "VACUUM", "VACUUM INTO '/tmp/x'",
-        "REINDEX", "ANALYZE", "BEGIN", "SAVEPOINT x", "COMMIT", "PRAGMA writable_schema=1", "PRAGMA journal_mode=wal",
-        "PRAGMA query_only=0", "PRAGMA user_version=3", "PRAGMA cache_size=1000000", "PRAGMA mmap_size=0",
-        "SELECT load_extension('x')", "SELECT fts3_tokenizer('simple')", "SELECT * FROM sqlite_stmt",
-        "SELECT * FROM pragma_journal_mode", "INSERT INTO f(f) VALUES('optimize')", "INSERT INTO r_rowid VALUES(1,1)",
-        "EXPLAIN INSERT INTO t VALUES(9,'x')", "WITH x AS (SELECT 1) DELETE FROM t", "PRAGMA integrity_check",
+        "INSERT INTO t VALUES(9,'x')",
+        "UPDATE t SET name='x'",
+        "DELETE FROM t",
+        "CREATE TABLE x(a)",
+        "CREATE TEMP TABLE x(a)",
+        "DROP TABLE t",
+        "ALTER TABLE t ADD y",
+        "CREATE INDEX i ON t(name)",
+        "CREATE VIRTUAL TABLE x USING fts5(a)",
+        "ATTACH ':memory:' AS x",
+        "DETACH second",
+        "VACUUM",
+        "VACUUM INTO '/tmp/x'",
+        "REINDEX",
+        "ANALYZE",
+        "BEGIN",
+        "SAVEPOINT x",
+        "COMMIT",
+        "PRAGMA writable_schema=1",
+        "PRAGMA journal_mode=wal",
+        "PRAGMA query_only=0",
+        "PRAGMA user_version=3",
+        "PRAGMA cache_size=1000000",
+        "PRAGMA mmap_size=0",
+        "SELECT load_extension('x')",
+        "SELECT fts3_tokenizer('simple')",
+        "SELECT * FROM sqlite_stmt",
+        "SELECT * FROM pragma_journal_mode",
+        "INSERT INTO f(f) VALUES('optimize')",
+        "INSERT INTO r_rowid VALUES(1,1)",
+        "EXPLAIN INSERT INTO t VALUES(9,'x')",
+        "WITH x AS (SELECT 1) DELETE FROM t",
+        "PRAGMA integrity_check",
         "REPLACE INTO f_data VALUES(1,x'00')",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(writes); i++)
@@ -197,13 +225,16 @@ test_limits(void **state)
     assert_int_equal(f->result.rows, 1);
     assert_problem(f, "SELECT zeroblob(1000000000)", 422, "value-limit");
     assert_problem(f, "SELECT randomblob(1000000000)", 422, "value-limit");
-    assert_problem(f, "SELECT group_concat(hex(zeroblob(100000))) FROM json_each('[1,2,3]'), t, t, t, t, t", 422,
-                   "heap-limit");
-    assert_problem(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT DISTINCT i % 10000000 FROM n "
-                      "ORDER BY 1", 422, "heap-limit");
+    assert_problem(f, "SELECT group_concat(hex(zeroblob(100000))) FROM json_each('[1,2,3]'), t, t, t, t, t",
+                   422, "heap-limit");
+    assert_problem(
+        f,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT DISTINCT i % 10000000 FROM n "
+        "ORDER BY 1",
+        422, "heap-limit");
     f->limits.time = 0.1;
-    assert_problem(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n", 504,
-                   "time-limit");
+    assert_problem(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n",
+                   504, "time-limit");
     f->limits.time = 5;
     assert_rows(f, "SELECT count(*) FROM t", "3\r\n");
 }
@@ -246,8 +277,8 @@ static void
 test_varying(void **state)
 {
     struct fixture *f = *state;
-    static const char *const varying[] = {"SELECT random()", "SELECT datetime('now')", "SELECT current_timestamp",
-                                          "SELECT date(name) FROM t"};
+    static const char *const varying[] = {"SELECT random()", "SELECT datetime('now')",
+                                          "SELECT current_timestamp", "SELECT date(name) FROM t"};
     for (size_t i = 0; i < ARRAY_LENGTH(varying); i++) {
         for (int again = 0; again < 2; again++) { /* compiled, and from the cache */
             run_with(f, varying[i], NULL);
@@ -271,7 +302,8 @@ test_cache_holds_no_values(void **state)
     for (int i = 0; i < 2000; i++)
         run_with(f, "SELECT ?, hex(zeroblob(10000))", (const char *const[]){"value", NULL});
     assert_true(memory_used() < used + 100000);
-    assert_problem(f, "SELECT ?, hex(zeroblob(10000))", 400, "bad-parameters"); /* not the value of last time */
+    assert_problem(f, "SELECT ?, hex(zeroblob(10000))", 400,
+                   "bad-parameters"); /* not the value of last time */
 }
 
 static void
@@ -285,11 +317,14 @@ test_catalog(void **state)
     if (f->result.problem.status)
         fail_msg("%s", f->result.problem.message);
     answer_append(&f->answer, "", 1);
-    assert_non_null(strstr(f->answer.data, "{\"name\":\"t\",\"type\":\"table\",\"rows_estimate\":3,\"columns\":[{\"name\":"
-                                           "\"id\",\"type\":\"INTEGER\",\"notnull\":false,\"pk\":1}"));
-    assert_non_null(strstr(f->answer.data, "{\"name\":\"broken\",\"type\":\"view\",\"rows_estimate\":null,\"columns\":[]}"));
+    assert_non_null(strstr(f->answer.data,
+                           "{\"name\":\"t\",\"type\":\"table\",\"rows_estimate\":3,\"columns\":[{\"name\":"
+                           "\"id\",\"type\":\"INTEGER\",\"notnull\":false,\"pk\":1}"));
+    assert_non_null(strstr(f->answer.data,
+                           "{\"name\":\"broken\",\"type\":\"view\",\"rows_estimate\":null,\"columns\":[]}"));
     assert_non_null(strstr(f->answer.data, "{\"name\":\"f\",\"type\":\"virtual\""));
-    assert_non_null(strstr(f->answer.data, "{\"name\":\"second\",\"file\":\"second.db\",\"tables\":[{\"name\":\"other\""));
+    assert_non_null(strstr(f->answer.data,
+                           "{\"name\":\"second\",\"file\":\"second.db\",\"tables\":[{\"name\":\"other\""));
     assert_null(strstr(f->answer.data, "f_data"));
     answer_free(&f->answer);
     f->answer.limit = 1 << 20;

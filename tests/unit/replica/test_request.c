@@ -42,8 +42,8 @@ assert_refused(struct request_input input, int status, const char *why)
 static void
 test_url(void **state)
 {
-    struct request request =
-        parse((struct request_input){.query = "sql=select+%3Aid%2c+%27%c3%a9%27&id=7&&x&format=csv", .accept = "image/png"});
+    struct request request = parse((struct request_input){
+        .query = "sql=select+%3Aid%2c+%27%c3%a9%27&id=7&&x&format=csv", .accept = "image/png"});
     assert_string_equal(request.sql, "select :id, '\xc3\xa9'");
     assert_int_equal(request.format, FORMAT_CSV);
     assert_int_equal(request.count, 2);
@@ -68,8 +68,10 @@ test_bodies(void **state)
     assert_string_equal(request.sql, "select 1");
     assert_int_equal(request.count, 2);
     request_free(&request);
-    request = parse((struct request_input){.query = "params=%5B5%5D&format=ndjson", .content_type = "Application/SQL",
-                                           .body = "select ?", .body_length = 8});
+    request = parse((struct request_input){.query = "params=%5B5%5D&format=ndjson",
+                                           .content_type = "Application/SQL",
+                                           .body = "select ?",
+                                           .body_length = 8});
     assert_int_equal(request.params[0].integer, 5);
     assert_int_equal(request.format, FORMAT_NDJSON);
     request_free(&request);
@@ -80,7 +82,8 @@ test_json_values(void **state)
 {
     struct request request = parse_body(
         "application/json",
-        "{\"sql\":\"select ?\",\"params\":[null,true,-9223372036854775808,1.5,\"a\\u0000b\",{\"$base64\":\"AP8=\"}]}");
+        "{\"sql\":\"select "
+        "?\",\"params\":[null,true,-9223372036854775808,1.5,\"a\\u0000b\",{\"$base64\":\"AP8=\"}]}");
     const struct param *p = request.params;
     assert_int_equal(request.count, 6);
     assert_null(p[0].name);
@@ -91,7 +94,8 @@ test_json_values(void **state)
     assert_true(p[4].kind == PARAM_TEXT && p[4].length == 3 && memcmp(p[4].data, "a\0b", 3) == 0);
     assert_true(p[5].kind == PARAM_BLOB && p[5].length == 2 && memcmp(p[5].data, "\0\xff", 2) == 0);
     request_free(&request);
-    request = parse_body("application/json", "{\"params\":{\":id\":1},\"sql\":\"select :id\",\"format\":\"csv\"}");
+    request =
+        parse_body("application/json", "{\"params\":{\":id\":1},\"sql\":\"select :id\",\"format\":\"csv\"}");
     assert_string_equal(request.params[0].name, ":id");
     assert_false(request.params[0].optional);
     assert_int_equal(request.format, FORMAT_CSV);
@@ -115,19 +119,25 @@ test_refusals(void **state)
     assert_refused((struct request_input){.query = "sql=select+1&params=["}, 400, "not JSON");
     assert_refused((struct request_input){.query = "sql=select+1&params=[[1]]"}, 400, "array");
     assert_refused((struct request_input){.query = "sql=select+1&params=[{\"a\":1}]"}, 400, "$base64");
-    assert_refused((struct request_input){.query = "sql=select+1&params=[{\"$base64\":\"A\"}]"}, 400, "$base64");
-    assert_refused((struct request_input){.query = "sql=select+1&params=[99999999999999999999]"}, 400, "JSON");
+    assert_refused((struct request_input){.query = "sql=select+1&params=[{\"$base64\":\"A\"}]"}, 400,
+                   "$base64");
+    assert_refused((struct request_input){.query = "sql=select+1&params=[99999999999999999999]"}, 400,
+                   "JSON");
     assert_refused((struct request_input){.body = "select 1"}, 415, "no content type");
     assert_refused((struct request_input){.body = "x", .content_type = "image/png"}, 415, "image/png");
     assert_refused((struct request_input){.body = "x", .content_type = "application/jsonx"}, 415, "jsonx");
-    assert_refused((struct request_input){.body = "[]", .content_type = "application/json"}, 400, "not an object");
-    assert_refused((struct request_input){.body = "{\"sql\":1}", .content_type = "application/json"}, 400, "\"sql\"");
-    assert_refused((struct request_input){.body = "{\"sql\":\"a\",\"sql\":\"b\"}", .content_type = "application/json"},
-                   400, "duplicate");
-    assert_refused((struct request_input){.body = "{\"query\":\"a\"}", .content_type = "application/json"}, 400,
-                   "\"query\"");
-    assert_refused((struct request_input){.body = "{\"sql\":\"a\\u0000\"}", .content_type = "application/json"}, 400,
-                   "NUL");
+    assert_refused((struct request_input){.body = "[]", .content_type = "application/json"}, 400,
+                   "not an object");
+    assert_refused((struct request_input){.body = "{\"sql\":1}", .content_type = "application/json"}, 400,
+                   "\"sql\"");
+    assert_refused(
+        (struct request_input){.body = "{\"sql\":\"a\",\"sql\":\"b\"}", .content_type = "application/json"},
+        400, "duplicate");
+    assert_refused((struct request_input){.body = "{\"query\":\"a\"}", .content_type = "application/json"},
+                   400, "\"query\"");
+    assert_refused(
+        (struct request_input){.body = "{\"sql\":\"a\\u0000\"}", .content_type = "application/json"}, 400,
+        "NUL");
 }
 
 static void
@@ -186,10 +196,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_url),          cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_json_values),  cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_too_many_parameters), cmocka_unit_test(test_deep_json_is_refused),
-        cmocka_unit_test(test_base64),       cmocka_unit_test(test_blank_sql),
+        cmocka_unit_test(test_url),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_json_values),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_too_many_parameters),
+        cmocka_unit_test(test_deep_json_is_refused),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_blank_sql),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

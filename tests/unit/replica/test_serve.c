@@ -53,12 +53,14 @@ test_forms_of_questions_and_answers(void **state)
 {
     struct server_process *server = *state;
     assert_status(server_query(server, "select id, price, picture from item where id=:id", "&id=7"), 200,
-                  "{\"generation\":\"g2\",\"columns\":[\"id\",\"price\",\"picture\"],\"rows\":[[7,1.75,{\"$base64\":\"AP8=\"}]],"
+                  "{\"generation\":\"g2\",\"columns\":[\"id\",\"price\",\"picture\"],\"rows\":[[7,1.75,{\"$"
+                  "base64\":\"AP8=\"}]],"
                   "\"truncated\":false,\"row_count\":1}");
     assert_status(server_query(server, "select name from item where id=?", "&params=[3]&format=csv"), 200,
                   "name\r\nitem 3\r\n");
-    assert_status(server_query(server, "select name from item where id=@x", "&params={\"x\":3}&format=ndjson"), 200,
-                  "{\"name\":\"item 3\"}\n");
+    assert_status(
+        server_query(server, "select name from item where id=@x", "&params={\"x\":3}&format=ndjson"), 200,
+        "{\"name\":\"item 3\"}\n");
     static const struct {
         const char *type, *body;
     } posts[] = {
@@ -81,14 +83,16 @@ test_other_paths(void **state)
 {
     struct server_process *server = *state;
     assert_status(server_get(server, "/"), 200, "/query?sql=");
-    assert_status(server_get(server, "/tables"), 200, "{\"name\":\"item\",\"type\":\"table\",\"rows_estimate\":20000,");
+    assert_status(server_get(server, "/tables"), 200,
+                  "{\"name\":\"item\",\"type\":\"table\",\"rows_estimate\":20000,");
     assert_status(server_get(server, "/schema"), 200, "CREATE INDEX item_name ON item(name);");
     assert_status(server_request(server, "GET", "/schema", "Accept: application/json\r\n", NULL, 0), 200,
                   "{\"type\":\"index\",\"name\":\"item_name\",\"table\":\"item\",");
     assert_status(server_get(server, "/-/healthz"), 200, "ok");
     assert_status(server_get(server, "/-/readyz"), 200, "ready");
     assert_status(server_get(server, "/-/generation"), 200, "\"position\":\"17\"");
-    assert_status(server_get(server, "/-/metrics"), 200, "effigy_generation_info{service=\"shop\",generation=\"g2\"");
+    assert_status(server_get(server, "/-/metrics"), 200,
+                  "effigy_generation_info{service=\"shop\",generation=\"g2\"");
     assert_status(server_get(server, "http://elsewhere/tables?x"), 200, "item");
     assert_status(server_get(server, "/nope"), 404, "not-found");
     assert_status(server_get(server, "/query/../tables"), 404, "not-found");
@@ -151,8 +155,8 @@ test_read_only(void **state)
 {
     struct server_process *server = *state;
     static const char *const writes[] = {"insert into item values(0,'x',0,0)", "attach 'x.db' as x",
-                                         "pragma writable_schema=1", "select load_extension('x')",
-                                         "select fts3_tokenizer('simple')", "vacuum into '/tmp/x'"};
+                                         "pragma writable_schema=1",           "select load_extension('x')",
+                                         "select fts3_tokenizer('simple')",    "vacuum into '/tmp/x'"};
     for (size_t i = 0; i < ARRAY_LENGTH(writes); i++)
         assert_status(server_query(server, writes[i], NULL), 403, "writes to the master");
 }
@@ -174,8 +178,10 @@ test_bad_requests(void **state)
     CLEANUP_FREE char *big = mem_new(size + 1);
     memset(big, ' ', size);
     memcpy(big, "select 1", 8);
-    assert_status(server_request(server, "POST", "/query", "Content-Type: application/sql\r\n", big, size), 413, NULL);
-    assert_status(server_request(server, "POST", "/query", "Content-Type: application/sql\r\n", big, 1 << 20), 200, NULL);
+    assert_status(server_request(server, "POST", "/query", "Content-Type: application/sql\r\n", big, size),
+                  413, NULL);
+    assert_status(server_request(server, "POST", "/query", "Content-Type: application/sql\r\n", big, 1 << 20),
+                  200, NULL);
     memset(big, 'a', size);
     memcpy(big, "/query?sql=select+'", 19);
     big[66000] = '\0';
@@ -183,7 +189,8 @@ test_bad_requests(void **state)
     memcpy(big, "X: ", 3);
     memcpy(big + 65990, "\r\n", 3);
     assert_status(server_request(server, "GET", "/", big, NULL, 0), 431, NULL);
-    static const char *const junk[] = {"\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nbad\r\n\r\n",
+    static const char *const junk[] = {"\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nbad\r\n\r\n",
                                        "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"};
     for (size_t i = 0; i < ARRAY_LENGTH(junk); i++) {
         int fd = client_connect(server);
@@ -205,7 +212,8 @@ test_bombs(void **state)
     assert_status(server_query(server, "select zeroblob(1000000000)", NULL), 422, NULL);
     assert_status(server_query(server, "select randomblob(1e9)", NULL), 422, NULL);
     /* The aggregate overflows and says so at its end, which the time limit may forestall. */
-    struct response response = server_query(server, "select group_concat(hex(zeroblob(1000000))) from item", NULL);
+    struct response response =
+        server_query(server, "select group_concat(hex(zeroblob(1000000))) from item", NULL);
     assert_true(response.status == 422 || response.status == 504);
     response_free(&response);
     response = server_query(server, "select hex(zeroblob(10000)) from item", NULL);
@@ -227,7 +235,8 @@ test_thousand_clients(void **state)
     for (int i = 0; i < CLIENTS; i++)
         assert_true((fds[i] = client_connect(server)) >= 0);
     for (int i = 0; i < CLIENTS; i++)
-        client_printf(fds[i], "GET /query?sql=select+name+from+item+where+id%%3D%d HTTP/1.1\r\nHost: x\r\n\r\n", i + 1);
+        client_printf(
+            fds[i], "GET /query?sql=select+name+from+item+where+id%%3D%d HTTP/1.1\r\nHost: x\r\n\r\n", i + 1);
     for (int i = 0; i < CLIENTS; i++) {
         struct response response = client_read(fds[i], false);
         CLEANUP_FREE char *name = mem_printf("\"item %d\"", i + 1);
@@ -261,7 +270,8 @@ test_half_sent_requests(void **state)
     assert_int_equal(response.status, 408);
     response_free(&response);
     assert_true(clock_seconds() - begin > 8 && clock_seconds() - begin < 13);
-    client_printf(silent, "GET /-/healthz HTTP/1.1\r\nHost: x\r\n\r\n"); /* has begun nothing, so it may still */
+    client_printf(silent,
+                  "GET /-/healthz HTTP/1.1\r\nHost: x\r\n\r\n"); /* has begun nothing, so it may still */
     assert_status(client_read(silent, false), 200, "ok");
     close(silent);
     close(stalled);
@@ -288,7 +298,8 @@ test_bombs_hurt_nobody_else(void **state)
 {
     struct server_process server;
     enum { BOMBS = 8, WORKERS = 2, QUEUE = 2 };
-    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=2000", "EFFIGY_WORKERS=2", "EFFIGY_QUEUE=2", NULL});
+    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=2000", "EFFIGY_WORKERS=2",
+                                                "EFFIGY_QUEUE=2", NULL});
     int fds[BOMBS], refused = 0;
     for (int i = 0; i < BOMBS; i++)
         fds[i] = ask(&server, ENDLESS);
@@ -401,8 +412,9 @@ test_keep_alive_and_pipelining(void **state)
         CLEANUP_FREE char *row = mem_printf("[[%d]]", i);
         assert_status(client_read(fd, false), 200, row);
     }
-    client_printf(fd, "GET /-/healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /query?sql=select+7 HTTP/1.1\r\nHost: x\r\n"
-                      "Connection: close\r\n\r\n");
+    client_printf(fd,
+                  "GET /-/healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /query?sql=select+7 HTTP/1.1\r\nHost: x\r\n"
+                  "Connection: close\r\n\r\n");
     struct buf all = {0};
     char bytes[4096];
     for (ssize_t n; (n = read(fd, bytes, sizeof bytes)) > 0;)
@@ -417,8 +429,8 @@ static void
 test_settings(void **state)
 {
     struct server_process server;
-    server_start(&server, (const char *const[]){"EFFIGY_CORS=on", "EFFIGY_CACHE_SECONDS=60", "EFFIGY_LOCKING=on",
-                                                "EFFIGY_MAX_CONNECTIONS=3", NULL});
+    server_start(&server, (const char *const[]){"EFFIGY_CORS=on", "EFFIGY_CACHE_SECONDS=60",
+                                                "EFFIGY_LOCKING=on", "EFFIGY_MAX_CONNECTIONS=3", NULL});
     struct response response = server_query(&server, "select 1", NULL);
     assert_header(&response, "Cache-Control", "public, max-age=60");
     assert_header(&response, "Access-Control-Allow-Origin", "*");
@@ -442,17 +454,21 @@ test_refuses_to_start(void **state)
     char text[1000];
     CLEANUP_FREE char *identity = mem_printf("EFFIGY_IDENTITY=%s/generation.json", server->dir);
     CLEANUP_FREE char *port = mem_printf("EFFIGY_PORT=%u", server->port);
-    assert_int_equal(server_run_to_failure((const char *const[]){"EFFIGY_QUEUE=lots", NULL}, text, sizeof text), 2);
+    assert_int_equal(
+        server_run_to_failure((const char *const[]){"EFFIGY_QUEUE=lots", NULL}, text, sizeof text), 2);
     assert_non_null(strstr(text, "EFFIGY_QUEUE is \"lots\""));
     assert_int_equal(
-        server_run_to_failure((const char *const[]){"EFFIGY_IDENTITY=/nonexistent", NULL}, text, sizeof text), 1);
+        server_run_to_failure((const char *const[]){"EFFIGY_IDENTITY=/nonexistent", NULL}, text, sizeof text),
+        1);
     assert_non_null(strstr(text, "cannot open /nonexistent"));
-    assert_int_equal(server_run_to_failure((const char *const[]){identity, port, "EFFIGY_LISTEN=127.0.0.1", NULL}, text,
-                                           sizeof text),
-                     1);
-    assert_non_null(strstr(text, "cannot listen on port"));
     assert_int_equal(
-        server_run_to_failure((const char *const[]){identity, "EFFIGY_LISTEN=localhost", NULL}, text, sizeof text), 2);
+        server_run_to_failure((const char *const[]){identity, port, "EFFIGY_LISTEN=127.0.0.1", NULL}, text,
+                              sizeof text),
+        1);
+    assert_non_null(strstr(text, "cannot listen on port"));
+    assert_int_equal(server_run_to_failure((const char *const[]){identity, "EFFIGY_LISTEN=localhost", NULL},
+                                           text, sizeof text),
+                     2);
 }
 
 static int
@@ -463,8 +479,8 @@ setup(void **state)
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=700", "EFFIGY_MAX_BYTES=1MiB", "EFFIGY_MAX_HEAP=16MiB",
-                                                "EFFIGY_ACCESS_LOG=off", NULL});
+    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=700", "EFFIGY_MAX_BYTES=1MiB",
+                                                "EFFIGY_MAX_HEAP=16MiB", "EFFIGY_ACCESS_LOG=off", NULL});
     *state = &server;
     return 0;
 }
