@@ -234,6 +234,11 @@ rollout_finish(struct rollout *r, bool ok, struct rollout_result *result, struct
                struct err **err)
 {
     if (ok) {
+        ERR_LOCAL(failed);
+        unsigned removed = 0;
+        if (!runtime_prune(r->runtime, r->service->name, &r->target.image.digest, 1, &removed, &failed))
+            log_warn("unpacked images of older generations could not be removed: %s", failed->message);
+        log_debug("%s: %u unpacked images removed", r->service->name, removed);
         result->generation = r->target;
         r->target = (struct generation){0};
         *ret_result = *result;

@@ -23,16 +23,30 @@ authorizer_judge_function(const char *name)
 {
     /* Most do not exist in this build; the list holds whatever a later build may bring. */
     static const char *const denied[] = {
-        "load_extension", "fts3_tokenizer", "readfile",   "writefile", "edit",     "eval",
-        "lsdir",          "fsdir",          "sqlite_log", "sqlar_uncompress",      "rtreecheck",
-        "sqlite_dbpage",  "zipfile",        NULL,
+        "load_extension", "fts3_tokenizer", "readfile", "writefile",  "edit",
+        "eval",           "lsdir",          "fsdir",    "sqlite_log", "sqlar_uncompress",
+        "rtreecheck",     "sqlite_dbpage",  "zipfile",  NULL,
     };
     /* Functions of date and time read the clock for 'now', which may come out of a column or parameter, so
      * each of them counts. The counters are the connection's, which several clients share. */
     static const char *const varying[] = {
-        "random",       "randomblob",        "date",    "time",          "datetime",          "julianday",
-        "strftime",     "unixepoch",         "timediff", "current_date", "current_time",      "current_timestamp",
-        "changes",      "total_changes",     "last_insert_rowid",        "sqlite_offset",     NULL,
+        "random",
+        "randomblob",
+        "date",
+        "time",
+        "datetime",
+        "julianday",
+        "strftime",
+        "unixepoch",
+        "timediff",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "changes",
+        "total_changes",
+        "last_insert_rowid",
+        "sqlite_offset",
+        NULL,
     };
     if (authorizer_listed(name, denied))
         return AUTHORIZER_DENY;
@@ -40,12 +54,14 @@ authorizer_judge_function(const char *name)
 }
 
 const char *const authorizer_pragmas_with_value[] = {
-    "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list", NULL,
+    "table_info", "table_xinfo", "table_list",       "index_list",
+    "index_info", "index_xinfo", "foreign_key_list", NULL,
 };
 const char *const authorizer_pragmas[] = {
-    "database_list",  "user_version", "application_id", "encoding",        "page_count",    "page_size",
-    "schema_version", "data_version", "freelist_count", "compile_options", "function_list", "collation_list",
-    "module_list",    "pragma_list",  "auto_vacuum",    NULL,
+    "database_list",  "user_version",    "application_id", "encoding",
+    "page_count",     "page_size",       "schema_version", "data_version",
+    "freelist_count", "compile_options", "function_list",  "collation_list",
+    "module_list",    "pragma_list",     "auto_vacuum",    NULL,
 };
 
 static enum authorizer_verdict
@@ -109,7 +125,8 @@ authorizer_describe(int action, const char *first, const char *second, char *ret
         {SQLITE_DROP_INDEX, "DROP INDEX", true},
         {SQLITE_DROP_TRIGGER, "DROP TRIGGER", true},
     };
-    if ((action == SQLITE_UPDATE || action == SQLITE_INSERT) && first && strncasecmp(first, "sqlite_", 7) == 0) {
+    if ((action == SQLITE_UPDATE || action == SQLITE_INSERT) && first &&
+        strncasecmp(first, "sqlite_", 7) == 0) {
         snprintf(ret_text, room, "changing the schema, or a virtual table that is not served,");
         return;
     }

@@ -30,7 +30,8 @@ catalog_prepare(struct catalog *catalog, const char *format, const char *first, 
 {
     sqlite3_stmt *statement = NULL;
     char *sql = sqlite3_mprintf(format, catalog->schema);
-    int code = sql ? sqlite3_prepare_v2(database_handle(catalog->database), sql, -1, &statement, NULL) : SQLITE_NOMEM;
+    int code = sql ? sqlite3_prepare_v2(database_handle(catalog->database), sql, -1, &statement, NULL)
+                   : SQLITE_NOMEM;
     sqlite3_free(sql);
     if (code == SQLITE_OK && first)
         code = sqlite3_bind_text(statement, 1, first, -1, SQLITE_TRANSIENT);
@@ -89,7 +90,8 @@ catalog_put_columns(struct catalog *catalog, const char *table)
          first = false) {
         catalog_put_column(answer, first ? "{\"name\":" : ",{\"name\":", statement, 0);
         catalog_put_column(answer, ",\"type\":", statement, 1);
-        answer_puts(answer, sqlite3_column_int(statement, 2) ? ",\"notnull\":true,\"pk\":" : ",\"notnull\":false,\"pk\":");
+        answer_puts(answer, sqlite3_column_int(statement, 2) ? ",\"notnull\":true,\"pk\":"
+                                                             : ",\"notnull\":false,\"pk\":");
         answer_integer(answer, sqlite3_column_int(statement, 3));
         answer_putc(answer, '}');
     }
@@ -114,10 +116,11 @@ catalog_put_tables(struct catalog *catalog)
 {
     struct answer *answer = catalog->answer;
     bool analyzed = catalog_is_analyzed(catalog), first = true;
-    sqlite3_stmt *statement = catalog_prepare(catalog,
-                                              "SELECT name, type FROM pragma_table_list WHERE schema='%q' AND "
-                                              "type<>'shadow' AND name NOT LIKE 'sqlite\\_%%' ESCAPE '\\' ORDER BY name",
-                                              NULL, NULL);
+    sqlite3_stmt *statement =
+        catalog_prepare(catalog,
+                        "SELECT name, type FROM pragma_table_list WHERE schema='%q' AND "
+                        "type<>'shadow' AND name NOT LIKE 'sqlite\\_%%' ESCAPE '\\' ORDER BY name",
+                        NULL, NULL);
     for (; catalog_step(catalog, statement); first = false) {
         const char *name = (const char *)sqlite3_column_text(statement, 0);
         catalog_put_column(answer, first ? "{\"name\":" : ",{\"name\":", statement, 0);
@@ -135,8 +138,9 @@ catalog_put_schema(struct catalog *catalog, bool json)
     struct answer *answer = catalog->answer;
     bool first = true;
     sqlite3_stmt *statement = catalog_prepare(
-        catalog, "SELECT sql, type, name, tbl_name FROM \"%w\".sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid", NULL,
-        NULL);
+        catalog,
+        "SELECT sql, type, name, tbl_name FROM \"%w\".sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid",
+        NULL, NULL);
     for (; catalog_step(catalog, statement); first = false) {
         if (json) {
             catalog_put_column(answer, first ? "{\"type\":" : ",{\"type\":", statement, 1);
@@ -145,7 +149,8 @@ catalog_put_schema(struct catalog *catalog, bool json)
             catalog_put_column(answer, ",\"sql\":", statement, 0);
             answer_putc(answer, '}');
         } else {
-            answer_append(answer, sqlite3_column_text(statement, 0), (size_t)sqlite3_column_bytes(statement, 0));
+            answer_append(answer, sqlite3_column_text(statement, 0),
+                          (size_t)sqlite3_column_bytes(statement, 0));
             answer_puts(answer, ";\n");
         }
     }
@@ -194,15 +199,18 @@ catalog_answer(struct database *database, const struct identity *identity, enum 
     struct query_watch watch;
     struct catalog catalog = {.database = database, .answer = answer, .code = SQLITE_OK};
     *result = (struct query_result){0};
+    database_connect_virtual(database);
     query_begin(database, limits, &watch);
     catalog_put_databases(&catalog, identity, kind);
     if (catalog.code != SQLITE_OK)
         query_explain_failure(database, limits, &watch, catalog.code, result);
     else if (answer->cut == ANSWER_FULL)
-        problem_set(&result->problem, 422, "too-many-bytes", "ask sqlite_schema for a part of it, or raise EFFIGY_MAX_BYTES",
+        problem_set(&result->problem, 422, "too-many-bytes",
+                    "ask sqlite_schema for a part of it, or raise EFFIGY_MAX_BYTES",
                     "the answer is longer than allowed");
     else if (answer->cut)
-        problem_set(&result->problem, 503, "out-of-memory", "try again in a moment", "the server is out of memory");
+        problem_set(&result->problem, 503, "out-of-memory", "try again in a moment",
+                    "the server is out of memory");
     query_end(database);
     if (result->problem.status)
         answer_free(answer);

@@ -14,6 +14,7 @@
 
 #define CLIENT_SEND_SECONDS 30.0
 #define CLIENT_SEND_BYTES_PER_SECOND (64.0 * 1024)
+#define CLIENT_SMALL_BYTES (16u << 10)
 #define CLIENT_CROWDED_IDLE_SECONDS 1.0
 
 static void
@@ -100,7 +101,8 @@ clients_accept(struct clients *clients, struct event_base *base)
         return NULL;
     /* While an answer is being sent evhttp goes on reading, to learn of the client's leaving, and would keep
      * whatever it gets. */
-    bufferevent_setwatermark(events, EV_READ, 0, LIMITS_BODY_BYTES + 2 * LIMITS_HEADER_BYTES + LIMITS_URL_BYTES);
+    bufferevent_setwatermark(events, EV_READ, 0,
+                             LIMITS_BODY_BYTES + 2 * LIMITS_HEADER_BYTES + LIMITS_URL_BYTES);
     struct client *client = mem_new(sizeof *client);
     client->clients = clients;
     client->events = events;
@@ -144,11 +146,19 @@ client_sent(struct client *client)
 void
 clients_sweep(struct clients *clients, bool crowded)
 {
-    static const char timeout[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    static const char timeout[] =
+        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     double now = clock_seconds();
+    bool swamped = clients->received > CLIENTS_RECEIVED_BYTES;
+    clients->received = 0;
     for (struct client *client = clients->first, *next; client; client = next) {
         next = client->next;
-        double allowance = crowded && client->state == CLIENT_IDLE ? LIMITS_IDLE_SECONDS - CLIENT_CROWDED_IDLE_SECONDS : 0;
+        size_t held = evbuffer_get_length(bufferevent_get_input(client->events));
+        clients->received += held;
+        if (swamped && held > CLIENT_SMALL_BYTES && client->state == CLIENT_RECEIVING)
+            client->deadline = 0;
+        double allowance =
+            crowded && client->state == CLIENT_IDLE ? LIMITS_IDLE_SECONDS - CLIENT_CROWDED_IDLE_SECONDS : 0;
         if (now <= client->deadline - allowance)
             continue;
         if (client->state == CLIENT_RECEIVING)

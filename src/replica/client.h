@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define CLIENTS_RECEIVED_BYTES (64u << 20)
+
 enum client_state {
     CLIENT_IDLE,      /* between requests */
     CLIENT_RECEIVING, /* a request has begun and is not complete */
@@ -39,6 +41,7 @@ struct clients {
     struct client *first;
     struct client *fresh; /* accepted in this round of the loop, not yet set up; linked by next */
     struct event *fresh_event;
+    size_t received; /* bytes of incomplete requests, as of the last sweep */
     struct client **by_fd;
     size_t room;
     _Atomic size_t count;
@@ -57,7 +60,8 @@ void client_working(struct client *client);
 void client_sending(struct client *client, size_t bytes);
 void client_sent(struct client *client); /* ready for the next request */
 
-/* Ends what is past its deadline; with `crowded`, also who has been idle for a second. */
+/* Ends what is past its deadline; with `crowded`, also who has been idle for a second; and where incomplete
+ * requests hold more than CLIENTS_RECEIVED_BYTES, those that hold much. */
 void clients_sweep(struct clients *clients, bool crowded);
 
 #endif

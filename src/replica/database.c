@@ -17,6 +17,8 @@
 
 struct database {
     sqlite3 *handle;
+    const struct identity *identity;
+    bool connected; /* the virtual tables */
     struct statement *cache[DATABASE_STATEMENTS];
     uint64_t uses;
     bool varying; /* what the authorizer saw while the current statement was compiled */
@@ -105,22 +107,20 @@ database_open_file(struct database *database, const struct identity *identity, s
     if (index == 0) {
         int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
         ok = sqlite3_open_v2(uri, &database->handle, flags, NULL) == SQLITE_OK ||
-             err_set(err, ERR_IO, 0, "%s", database->handle ? sqlite3_errmsg(database->handle) : "out of memory");
+             err_set(err, ERR_IO, 0, "%s",
+                     database->handle ? sqlite3_errmsg(database->handle) : "out of memory");
     } else {
         ok = database_attach(database->handle, uri, schema, err);
     }
     /* Mapped pages do not go through SQLite's cache, which then only holds what lies behind the map. */
     bool mapped = !options->locking && st.st_size <= DATABASE_MMAP_BYTES;
-    char *sql = sqlite3_mprintf("PRAGMA \"%w\".cache_size=%d; SELECT count(*) FROM \"%w\".sqlite_schema", schema,
-                                mapped ? -256 : -2000, schema);
+    char *sql = sqlite3_mprintf("PRAGMA \"%w\".cache_size=%d; SELECT count(*) FROM \"%w\".sqlite_schema",
+                                schema, mapped ? -256 : -2000, schema);
     ok = ok && database_exec(database->handle, sql, err);
     sqlite3_free(sql);
     return ok || err_wrap(err, "cannot open %s", path);
 }
 
-/* Virtual tables declare themselves and compile statements of their own when they are first used, which the
- * authorizer would see as writes. Using each once, before it is in place, gets that over with. A table whose
- * module is missing fails here in silence, and aloud for whoever asks for it. */
 static void
 database_connect(struct database *database, const char *schema, const char *prefix, const char *table)
 {
@@ -136,7 +136,8 @@ database_connect(struct database *database, const char *schema, const char *pref
 static void
 database_connect_schema(struct database *database, const char *schema)
 {
-    char *sql = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE type='table' AND rootpage=0", schema);
+    char *sql =
+        sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE type='table' AND rootpage=0", schema);
     sqlite3_stmt *list = NULL;
     if (sql && sqlite3_prepare_v2(database->handle, sql, -1, &list, NULL) == SQLITE_OK) {
         while (sqlite3_step(list) == SQLITE_ROW)
@@ -156,6 +157,21 @@ database_connect_eponymous(struct database *database)
         database_connect(database, NULL, "pragma_", authorizer_pragmas_with_value[i]);
     for (size_t i = 0; authorizer_pragmas[i]; i++)
         database_connect(database, NULL, "pragma_", authorizer_pragmas[i]);
+}
+
+/* A table whose module is missing fails here in silence, and aloud for whoever asks for it. */
+bool
+database_connect_virtual(struct database *database)
+{
+    if (database->connected)
+        return false;
+    database->connected = true;
+    sqlite3_set_authorizer(database->handle, NULL, NULL);
+    for (size_t i = 0; i < database->identity->count; i++)
+        database_connect_schema(database, identity_schema(database->identity, i));
+    database_connect_eponymous(database);
+    sqlite3_set_authorizer(database->handle, database_authorize, database);
+    return true;
 }
 
 static void
@@ -190,13 +206,11 @@ struct database *
 database_open(const struct identity *identity, const struct database_options *options, struct err **err)
 {
     struct database *database = mem_new(sizeof *database);
+    database->identity = identity;
     bool ok = true;
     for (size_t i = 0; ok && i < identity->count; i++)
         ok = database_open_file(database, identity, i, options, err);
-    for (size_t i = 0; ok && i < identity->count; i++)
-        database_connect_schema(database, identity_schema(identity, i));
     if (ok && database_harden(database, err)) {
-        database_connect_eponymous(database);
         database_set_limits(database, identity, options);
         sqlite3_set_authorizer(database->handle, database_authorize, database);
         return database;
@@ -318,7 +332,8 @@ database_release(struct database *database, struct statement *statement, bool ke
     size_t place = database_cache_place(database, statement);
     bool cached = database->cache[place] == statement;
     if (keep && !cached)
-        keep = statement->sql && sqlite3_stmt_status(statement->handle, SQLITE_STMTSTATUS_MEMUSED, 0) < (1 << 18);
+        keep = statement->sql &&
+               sqlite3_stmt_status(statement->handle, SQLITE_STMTSTATUS_MEMUSED, 0) < (1 << 18);
     if (keep) {
         sqlite3_clear_bindings(statement->handle);
         if (!cached) {

@@ -23,8 +23,8 @@
 struct database;
 
 struct database_options {
-    bool locking;        /* SQLite's defaults: file locks, no mmap */
-    bool small;          /* for a thread that only runs quick statements: tight limits on values */
+    bool locking;         /* SQLite's defaults: file locks, no mmap */
+    bool small;           /* for a thread that only runs quick statements: tight limits on values */
     uint64_t value_bytes; /* the longest text or blob */
 };
 
@@ -40,6 +40,7 @@ struct statement {
 /* Once per process, before any other call: configures SQLite. */
 void database_setup(bool locking);
 
+/* The identity must outlive the connection. */
 struct database *database_open(const struct identity *identity, const struct database_options *options,
                                struct err **err);
 void database_close(struct database *database);
@@ -51,6 +52,12 @@ struct statement *database_prepare(struct database *database, const char *sql, s
                                    struct problem *problem);
 /* Takes the statement back, into the cache if `keep`. */
 void database_release(struct database *database, struct statement *statement, bool keep);
+
+/* Virtual tables, fts5's and pragma_table_info among them, declare themselves and compile statements of their
+ * own when a connection uses them for the first time, which the authorizer sees as writes. This uses each
+ * once without it. To be called where something was refused, which may then be tried again, and outside of
+ * memory scopes; false if it was done before. */
+bool database_connect_virtual(struct database *database);
 
 /* What the authorizer refused last, or NULL; forgotten by the next database_prepare(). */
 const char *database_refusal(const struct database *database);

@@ -47,7 +47,8 @@ exchange_is_worth_trying(struct exchange *exchange)
 {
     struct loop *loop = exchange->loop;
     const struct request *request = &exchange->request;
-    if (!loop->database || request->sql_length > DATABASE_STATEMENT_BYTES || request->bytes > EXCHANGE_QUICK_PARAMS)
+    if (!loop->database || request->sql_length > DATABASE_STATEMENT_BYTES ||
+        request->bytes > EXCHANGE_QUICK_PARAMS)
         return false;
     exchange->hash = database_sql_hash(request->sql, request->sql_length) & ~1ULL;
     uint64_t known = *exchange_known(exchange);
@@ -63,11 +64,13 @@ exchange_try_quick(struct exchange *exchange)
     if (!exchange_is_worth_trying(exchange))
         return false;
     double now = clock_seconds();
-    struct query_limits limits = {.max_rows = loop->server->limits.max_rows, .heap = EXCHANGE_QUICK_HEAP,
-                                  .deadline = now + EXCHANGE_TRY_SECONDS, .client = -1};
+    struct query_limits limits = {.max_rows = loop->server->limits.max_rows,
+                                  .heap = EXCHANGE_QUICK_HEAP,
+                                  .deadline = now + EXCHANGE_TRY_SECONDS,
+                                  .client = -1};
     exchange->answer.limit = EXCHANGE_QUICK_BYTES;
-    query_run(loop->database, &exchange->request, loop->server->identity.generation, &limits, &exchange->answer,
-              &exchange->result);
+    query_run(loop->database, &exchange->request, loop->server->identity.generation, &limits,
+              &exchange->answer, &exchange->result);
     exchange->seconds = clock_seconds() - now;
     const struct query_result *result = &exchange->result;
     if (result->problem.status == 0 && !result->truncated) {
@@ -88,7 +91,8 @@ exchange_learn(const struct exchange *exchange)
     if (!exchange->hash || exchange->result.gone)
         return;
     bool quick = !exchange->result.problem.status && !exchange->result.truncated &&
-                 exchange->seconds <= EXCHANGE_QUICK_SECONDS && exchange->answer.length <= EXCHANGE_QUICK_BYTES / 2;
+                 exchange->seconds <= EXCHANGE_QUICK_SECONDS &&
+                 exchange->answer.length <= EXCHANGE_QUICK_BYTES / 2;
     *exchange_known(exchange) = exchange->hash | quick;
 }
 
@@ -113,7 +117,8 @@ exchange_run(struct job *job, struct database *database)
     exchange->answer.limit = server->limits.max_bytes;
     switch (exchange->kind) {
     case EXCHANGE_QUERY:
-        query_run(database, &exchange->request, server->identity.generation, &limits, &exchange->answer, result);
+        query_run(database, &exchange->request, server->identity.generation, &limits, &exchange->answer,
+                  result);
         break;
     case EXCHANGE_TABLES:
         catalog_tables(database, &server->identity, &limits, &exchange->answer, result);

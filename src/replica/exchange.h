@@ -32,7 +32,7 @@ struct exchange {
     double started; /* clock_seconds() of the request */
     double seconds; /* that it ran */
     int client_fd;
-    uint64_t hash; /* of the SQL; 0: not a candidate for the loop */
+    uint64_t hash;          /* of the SQL; 0: not a candidate for the loop */
     struct request request; /* of EXCHANGE_QUERY */
     const char *content_type;
     char etag[ETAG_ROOM];
@@ -41,7 +41,8 @@ struct exchange {
     struct query_result result;
 };
 
-struct exchange *exchange_new(struct loop *loop, struct evhttp_request *http, enum metrics_path path, double started);
+struct exchange *exchange_new(struct loop *loop, struct evhttp_request *http, enum metrics_path path,
+                              double started);
 void exchange_free(struct exchange *exchange);
 
 /* In the loop: true if the answer is there. */

@@ -68,7 +68,7 @@ json_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *stat
 static void
 json_row(struct answer *answer, struct format_state *state, sqlite3_stmt *statement, bool first)
 {
-    answer_append(answer, ",[" + first, 2 - (size_t)first);
+    answer_puts(answer, first ? "[" : ",[");
     for (int i = 0; i < state->columns; i++) {
         if (i)
             answer_putc(answer, ',');
@@ -80,7 +80,8 @@ json_row(struct answer *answer, struct format_state *state, sqlite3_stmt *statem
 static void
 json_end(struct answer *answer, uint64_t rows, bool truncated)
 {
-    answer_puts(answer, truncated ? "],\"truncated\":true,\"row_count\":" : "],\"truncated\":false,\"row_count\":");
+    answer_puts(answer,
+                truncated ? "],\"truncated\":true,\"row_count\":" : "],\"truncated\":false,\"row_count\":");
     answer_integer(answer, (int64_t)rows);
     answer_puts(answer, "}\n");
 }
@@ -104,7 +105,8 @@ ndjson_unique_name(char **names, int column, const char *name)
 }
 
 static void
-ndjson_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *statement, const char *generation)
+ndjson_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *statement,
+             const char *generation)
 {
     int columns = state->columns = sqlite3_column_count(statement);
     char **names = mem_new_array((size_t)columns, sizeof *names);
@@ -143,4 +145,5 @@ ndjson_end(struct answer *answer, uint64_t rows, bool truncated)
 {
 }
 
-const struct format_writer format_ndjson = {"ndjson", "application/x-ndjson", ndjson_begin, ndjson_row, ndjson_end};
+const struct format_writer format_ndjson = {"ndjson", "application/x-ndjson", ndjson_begin, ndjson_row,
+                                            ndjson_end};

@@ -112,9 +112,12 @@ bool
 format_by_accept(const char *accept, enum format *ret_format)
 {
     static const char *const types[] = {
-        "application/json", "application/x-ndjson", "application/ndjson", "application/jsonl", "text/csv", NULL,
+        "application/json",   "application/x-ndjson",
+        "application/ndjson", "application/jsonl",
+        "text/csv",           NULL,
     };
-    static const enum format formats[] = {FORMAT_JSON, FORMAT_NDJSON, FORMAT_NDJSON, FORMAT_NDJSON, FORMAT_CSV};
+    static const enum format formats[] = {FORMAT_JSON, FORMAT_NDJSON, FORMAT_NDJSON, FORMAT_NDJSON,
+                                          FORMAT_CSV};
     int best = format_negotiate(accept, types);
     if (best < 0)
         return false;

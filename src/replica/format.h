@@ -24,8 +24,8 @@ enum format { FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV, FORMAT_COUNT };
 /* What a writer keeps between rows. Zero-initialise; format_state_free(). */
 struct format_state {
     int columns;
-    struct buf keys;    /* ndjson: the columns' keys with quotes and colon, one after another */
-    size_t *key_ends;   /* ndjson: where each ends in keys */
+    struct buf keys;  /* ndjson: the columns' keys with quotes and colon, one after another */
+    size_t *key_ends; /* ndjson: where each ends in keys */
 };
 
 struct format_writer {

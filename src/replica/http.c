@@ -16,7 +16,8 @@
 static const char http_index[] =
     "This is an Effigy replica: a read-only copy of a database.\n"
     "\n"
-    "  /query?sql=SELECT...   run a query: GET, or POST of a form, of JSON {\"sql\":\"...\",\"params\":[...]}, or of SQL\n"
+    "  /query?sql=SELECT...   run a query: GET, or POST of a form, of JSON "
+    "{\"sql\":\"...\",\"params\":[...]}, or of SQL\n"
     "                         (JSON, NDJSON or CSV by Accept, or by format=json|ndjson|csv)\n"
     "  /tables                tables and views with their columns\n"
     "  /schema                the schema as SQL\n"
@@ -47,8 +48,11 @@ http_header(const struct http_call *call, const char *name)
 static void
 http_send_text(const struct http_call *call, int status, const char *content_type, const char *text)
 {
-    struct reply reply = {.status = status, .path = call->path, .started = call->started,
-                          .content_type = content_type, .text = text};
+    struct reply reply = {.status = status,
+                          .path = call->path,
+                          .started = call->started,
+                          .content_type = content_type,
+                          .text = text};
     reply_send(call->loop, call->request, &reply);
 }
 
@@ -57,8 +61,11 @@ http_ready(const struct http_call *call)
 {
     static const char *const texts[] = {"starting\n", "ready\n", "draining\n"};
     enum server_state state = atomic_load(&call->loop->server->state);
-    struct reply reply = {.status = state == SERVER_READY ? 200 : 503, .path = call->path, .started = call->started,
-                          .content_type = "text/plain", .text = texts[state],
+    struct reply reply = {.status = state == SERVER_READY ? 200 : 503,
+                          .path = call->path,
+                          .started = call->started,
+                          .content_type = "text/plain",
+                          .text = texts[state],
                           .retry_after = state == SERVER_READY ? 0 : 1};
     reply_send(call->loop, call->request, &reply);
 }
@@ -95,7 +102,8 @@ http_not_modified(const struct http_call *call, const char *etag)
     if (evhttp_request_get_command(call->request) == EVHTTP_REQ_POST ||
         !etag_matches(http_header(call, "If-None-Match"), etag))
         return false;
-    struct reply reply = {.status = 304, .path = call->path, .started = call->started, .etag = etag, .vary = "Accept"};
+    struct reply reply = {
+        .status = 304, .path = call->path, .started = call->started, .etag = etag, .vary = "Accept"};
     reply_send(call->loop, call->request, &reply);
     return true;
 }
@@ -141,7 +149,8 @@ http_catalog(const struct http_call *call)
     struct problem problem;
     if (type < 0) {
         problem_set(&problem, 406, "not-acceptable",
-                    is_schema ? "ask for text/plain, application/sql or application/json" : "ask for application/json",
+                    is_schema ? "ask for text/plain, application/sql or application/json"
+                              : "ask for application/json",
                     "no form of the answer is acceptable");
         http_refuse(call, &problem);
         return;
@@ -199,9 +208,14 @@ struct http_route {
 };
 
 static const struct http_route http_routes[] = {
-    {"/query", PATH_QUERY, true},          {"/tables", PATH_TABLES, false},       {"/schema", PATH_SCHEMA, false},
-    {"/-/healthz", PATH_HEALTHZ, false},   {"/-/readyz", PATH_READYZ, false},     {"/-/metrics", PATH_METRICS, false},
-    {"/-/generation", PATH_GENERATION, false}, {"/", PATH_INDEX, false},
+    {"/query", PATH_QUERY, true},
+    {"/tables", PATH_TABLES, false},
+    {"/schema", PATH_SCHEMA, false},
+    {"/-/healthz", PATH_HEALTHZ, false},
+    {"/-/readyz", PATH_READYZ, false},
+    {"/-/metrics", PATH_METRICS, false},
+    {"/-/generation", PATH_GENERATION, false},
+    {"/", PATH_INDEX, false},
 };
 
 static const struct http_route *
@@ -222,7 +236,8 @@ http_check_size(struct evhttp_request *request, struct problem *problem)
                            "the URL is longer than %u bytes", LIMITS_URL_BYTES);
     size_t bytes = 0;
     struct evkeyval *header;
-    for (header = evhttp_request_get_input_headers(request)->tqh_first; header; header = header->next.tqe_next)
+    for (header = evhttp_request_get_input_headers(request)->tqh_first; header;
+         header = header->next.tqe_next)
         bytes += strlen(header->key) + strlen(header->value) + 4;
     if (bytes > LIMITS_HEADER_BYTES)
         return problem_set(problem, 431, "headers-too-large", NULL, "the headers are longer than %u bytes",
@@ -242,8 +257,9 @@ http_check_method(const struct http_call *call, const struct http_route *route)
     if (method != EVHTTP_REQ_OPTIONS) {
         reply.status = 405;
         reply.content_type = "application/json";
-        reply.text = route->post ? "{\"error\":{\"code\":\"method-not-allowed\",\"message\":\"use GET or POST\"}}\n"
-                                 : "{\"error\":{\"code\":\"method-not-allowed\",\"message\":\"use GET\"}}\n";
+        reply.text = route->post
+                         ? "{\"error\":{\"code\":\"method-not-allowed\",\"message\":\"use GET or POST\"}}\n"
+                         : "{\"error\":{\"code\":\"method-not-allowed\",\"message\":\"use GET\"}}\n";
     }
     reply_send(call->loop, call->request, &reply);
     return true;
@@ -263,7 +279,8 @@ http_handle(struct evhttp_request *request, void *arg)
         return;
     }
     if (!route) {
-        problem_set(&problem, 404, "not-found", "GET / lists what there is", "there is nothing at %.200s", path);
+        problem_set(&problem, 404, "not-found", "GET / lists what there is", "there is nothing at %.200s",
+                    path);
         http_refuse(&call, &problem);
         return;
     }

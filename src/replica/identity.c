@@ -73,7 +73,8 @@ identity_parse(const char *text, size_t length, struct identity *ret_identity, s
          identity_string(root, "engine_version", false, &identity.engine_version, err) &&
          identity_string(root, "engine", true, &engine, err) && identity_databases(root, &identity, err);
     if (ok && strcmp(engine, "sqlite") != 0)
-        ok = err_set(err, ERR_UNSUPPORTED, 0, "the engine is \"%.80s\", and this server is for sqlite", engine);
+        ok = err_set(err, ERR_UNSUPPORTED, 0, "the engine is \"%.80s\", and this server is for sqlite",
+                     engine);
     if (ok)
         identity.json = json_dumps(root, JSON_COMPACT);
     json_decref(root);

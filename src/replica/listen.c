@@ -116,7 +116,8 @@ listen_bind_named(const char *name, uint16_t port, struct err **err)
 static int
 listen_bind_all(uint16_t port, struct err **err)
 {
-    union listen_address v6 = {.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_any}};
+    union listen_address v6 = {
+        .v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_any}};
     union listen_address v4 = {.v4 = {.sin_family = AF_INET, .sin_port = htons(port)}};
     ERR_LOCAL(why);
     int fd = listen_bind(&v6, &why);
@@ -135,7 +136,8 @@ listen_open(const struct limits *limits, struct listen_set *ret_set, struct err 
     const char *fds = getenv("LISTEN_FDS"), *owner = getenv("LISTEN_PID");
     if (fds && owner && str_to_u64(owner, 1, INT32_MAX, &pid) && (pid_t)pid == getpid()) {
         if (!str_to_u64(fds, 0, LISTEN_SOCKETS, &count))
-            return err_set(err, ERR_USAGE, 0, "LISTEN_FDS is \"%.100s\", not a number up to %d", fds, LISTEN_SOCKETS);
+            return err_set(err, ERR_USAGE, 0, "LISTEN_FDS is \"%.100s\", not a number up to %d", fds,
+                           LISTEN_SOCKETS);
     }
     if (count) {
         if (!listen_inherit(count, &set, err))

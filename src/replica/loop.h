@@ -35,7 +35,7 @@ struct loop {
     struct metrics metrics;
     struct evhttp_bound_socket *listeners[LISTEN_SOCKETS];
     struct event *wake_event, *sweep_event, *resume_event;
-    int wake; /* eventfd */
+    int wake;           /* eventfd */
     time_t date_second; /* of .date, the value of the Date header */
     char date[40];
     bool resting; /* does not accept for the moment */
@@ -44,7 +44,7 @@ struct loop {
     struct loop_message *first, *last;
     unsigned commands;
 
-    struct database *database; /* for quick statements; NULL before the server is ready */
+    struct database *database;        /* for quick statements; NULL before the server is ready */
     uint64_t known[LOOP_KNOWN_SLOTS]; /* hashes of SQL; the lowest bit says quick, or not */
 };
 

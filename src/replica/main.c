@@ -95,6 +95,8 @@ main_open(struct server *server, struct err **err)
         if (!server->loops[i]->database)
             return false;
     }
+    if (!pool_ready(server->pool, err))
+        return false;
     atomic_store_explicit(&server->state, SERVER_READY, memory_order_release);
     for (size_t i = 0; i < server->loop_count; i++)
         loop_command(server->loops[i], LOOP_OPEN_PUBLISHED);
@@ -117,7 +119,8 @@ main_start(struct server *server, struct err **err)
     json_object_seed(0);
     database_setup(limits->locking);
     etag_setup(&server->identity, limits);
-    return listen_open(limits, &server->listen, err) && main_start_loops(server, err) && main_open(server, err);
+    return listen_open(limits, &server->listen, err) && main_start_loops(server, err) &&
+           main_open(server, err);
 }
 
 /* Only where no query is still running can memory be given back in order; otherwise the process just ends. */
@@ -144,7 +147,8 @@ main(int argc, char **argv)
         return 0;
     }
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("effigy-serve %s (SQLite %s, libevent %s)\n", EFFIGY_VERSION, sqlite3_libversion(), event_get_version());
+        printf("effigy-serve %s (SQLite %s, libevent %s)\n", EFFIGY_VERSION, sqlite3_libversion(),
+               event_get_version());
         return 0;
     }
     if (argc > 1) {

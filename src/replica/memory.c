@@ -99,8 +99,8 @@ void
 memory_install(void)
 {
     static sqlite3_mem_methods methods = {
-        memory_malloc, memory_free,     memory_realloc, memory_size, memory_roundup,
-        memory_init,   memory_shutdown, NULL,
+        memory_malloc,  memory_free, memory_realloc,  memory_size,
+        memory_roundup, memory_init, memory_shutdown, NULL,
     };
     sqlite3_config(SQLITE_CONFIG_MALLOC, &methods);
     /* SQLite's own statistics would take one lock for every allocation of every thread. */

@@ -59,13 +59,15 @@ metrics_sum(const struct metrics *const *sets, size_t count, size_t offset)
 static void
 metrics_render_requests(struct buf *text, const struct metrics *const *sets, size_t count)
 {
-    buf_puts(text, "# HELP effigy_http_requests_total Requests answered.\n# TYPE effigy_http_requests_total counter\n");
+    buf_puts(
+        text,
+        "# HELP effigy_http_requests_total Requests answered.\n# TYPE effigy_http_requests_total counter\n");
     for (size_t path = 0; path < PATH_COUNT; path++) {
         for (size_t code = 0; code < METRICS_CODES; code++) {
             uint64_t n = METRICS_SUM(requests[path][code]);
             if (n)
-                buf_printf(text, "effigy_http_requests_total{path=\"%s\",code=\"%d\"} %llu\n", metrics_path_names[path],
-                           metrics_codes[code], (unsigned long long)n);
+                buf_printf(text, "effigy_http_requests_total{path=\"%s\",code=\"%d\"} %llu\n",
+                           metrics_path_names[path], metrics_codes[code], (unsigned long long)n);
         }
     }
 }
@@ -75,10 +77,12 @@ metrics_render_seconds(struct buf *text, const struct metrics *const *sets, size
 {
     uint64_t total = 0;
     double sum = 0;
-    buf_puts(text, "# HELP effigy_query_seconds Running time of queries.\n# TYPE effigy_query_seconds histogram\n");
+    buf_puts(text,
+             "# HELP effigy_query_seconds Running time of queries.\n# TYPE effigy_query_seconds histogram\n");
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
         total += METRICS_SUM(seconds[i]);
-        buf_printf(text, "effigy_query_seconds_bucket{le=\"%g\"} %llu\n", metrics_bounds[i], (unsigned long long)total);
+        buf_printf(text, "effigy_query_seconds_bucket{le=\"%g\"} %llu\n", metrics_bounds[i],
+                   (unsigned long long)total);
     }
     total += METRICS_SUM(seconds[METRICS_BUCKETS]);
     for (size_t i = 0; i < count; i++) {
@@ -94,7 +98,8 @@ metrics_render_seconds(struct buf *text, const struct metrics *const *sets, size
 static void
 metrics_render_one(struct buf *text, const char *name, const char *type, const char *help, double value)
 {
-    buf_printf(text, "# HELP effigy_%s %s\n# TYPE effigy_%s %s\neffigy_%s %.15g\n", name, help, name, type, name, value);
+    buf_printf(text, "# HELP effigy_%s %s\n# TYPE effigy_%s %s\neffigy_%s %.15g\n", name, help, name, type,
+               name, value);
 }
 
 /* A label's value, escaped as the text format wants it. */
@@ -154,7 +159,8 @@ metrics_render(struct buf *text, const struct metrics *const *sets, size_t count
         {"queries_forsaken_total", "counter", "Queries left behind in a step that cannot be interrupted.",
          (double)METRICS_SUM(forsaken)},
         {"connections", "gauge", "Open connections.", (double)gauges->connections},
-        {"connections_accepted_total", "counter", "Connections accepted.", (double)METRICS_SUM(connections_accepted)},
+        {"connections_accepted_total", "counter", "Connections accepted.",
+         (double)METRICS_SUM(connections_accepted)},
         {"answers_buffered_bytes", "gauge", "Answers built and not yet sent.", (double)gauges->buffered},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rest); i++)

@@ -12,8 +12,16 @@
 #include <stdint.h>
 
 enum metrics_path {
-    PATH_QUERY, PATH_TABLES, PATH_SCHEMA, PATH_HEALTHZ, PATH_READYZ, PATH_METRICS, PATH_GENERATION, PATH_INDEX,
-    PATH_OTHER, PATH_COUNT,
+    PATH_QUERY,
+    PATH_TABLES,
+    PATH_SCHEMA,
+    PATH_HEALTHZ,
+    PATH_READYZ,
+    PATH_METRICS,
+    PATH_GENERATION,
+    PATH_INDEX,
+    PATH_OTHER,
+    PATH_COUNT,
 };
 extern const char *const metrics_path_names[PATH_COUNT];
 

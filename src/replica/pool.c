@@ -140,16 +140,9 @@ pool_start(const struct pool_options *options, struct err **err)
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->change, NULL);
     pthread_mutex_lock(&pool->lock);
-    size_t started = 0;
     bool ok = true;
-    for (; ok && started < options->workers; started += ok)
+    for (size_t i = 0; ok && i < options->workers; i++)
         ok = pool_add_worker(pool, err);
-    while (pool->opened < started)
-        pthread_cond_wait(&pool->change, &pool->lock);
-    if (pool->failure) {
-        ok = false;
-        err_move(err, &pool->failure);
-    }
     pthread_mutex_unlock(&pool->lock);
     if (ok)
         return pool;
@@ -158,11 +151,24 @@ pool_start(const struct pool_options *options, struct err **err)
 }
 
 bool
+pool_ready(struct pool *pool, struct err **err)
+{
+    pthread_mutex_lock(&pool->lock);
+    while (pool->opened < pool->options.workers)
+        pthread_cond_wait(&pool->change, &pool->lock);
+    bool ok = !pool->failure || err_move(err, &pool->failure);
+    pthread_mutex_unlock(&pool->lock);
+    return ok;
+}
+
+bool
 pool_submit(struct pool *pool, struct job *job)
 {
     job->next = NULL;
     pthread_mutex_lock(&pool->lock);
-    bool room = pool->queued < pool->options.queue && !pool->stopping;
+    /* A job that an idle worker is about to take does not wait. */
+    size_t idle = pool->threads - pool->busy;
+    bool room = pool->queued < pool->options.queue + idle && !pool->stopping;
     if (room) {
         if (pool->first)
             pool->last->next = job;
@@ -226,7 +232,8 @@ pool_state(struct pool *pool)
 bool
 pool_is_busy(const struct pool *pool)
 {
-    size_t wanted = __atomic_load_n(&pool->busy, __ATOMIC_RELAXED) + __atomic_load_n(&pool->queued, __ATOMIC_RELAXED);
+    size_t wanted =
+        __atomic_load_n(&pool->busy, __ATOMIC_RELAXED) + __atomic_load_n(&pool->queued, __ATOMIC_RELAXED);
     return wanted >= __atomic_load_n(&pool->threads, __ATOMIC_RELAXED);
 }
 

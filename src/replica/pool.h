@@ -32,17 +32,18 @@ struct pool_options {
     const struct identity *identity;
     struct database_options database;
     size_t workers, queue;
-    double seconds; /* that a job may take */
+    double seconds;                                          /* that a job may take */
     void (*run)(struct job *job, struct database *database); /* in a worker */
     void (*finish)(struct job *job);  /* in the worker, after run: hands the job back */
     void (*forsake)(struct job *job); /* in pool_watch(): answers for a job that still runs */
     void (*discard)(struct job *job); /* in the worker: a forsaken job has ended at last */
 };
 
-/* Starts the workers and waits until each has opened its databases. */
+/* Starts the workers, which open their databases, each for itself; pool_ready() waits until all have. */
 struct pool *pool_start(const struct pool_options *options, struct err **err);
+bool pool_ready(struct pool *pool, struct err **err);
 bool pool_submit(struct pool *pool, struct job *job); /* false: the queue is full */
-void pool_watch(struct pool *pool); /* to be called several times a second */
+void pool_watch(struct pool *pool);                   /* to be called several times a second */
 /* Waits for idle workers to end and frees the pool; false, with nothing freed, if one is still busy. */
 bool pool_stop(struct pool *pool);
 

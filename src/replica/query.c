@@ -43,7 +43,8 @@ query_look(void *arg)
 void
 query_begin(struct database *database, const struct query_limits *limits, struct query_watch *watch)
 {
-    *watch = (struct query_watch){.deadline = limits->deadline, .client = limits->client,
+    *watch = (struct query_watch){.deadline = limits->deadline,
+                                  .client = limits->client,
                                   .next_look = clock_seconds() + QUERY_SECONDS_PER_POLL};
     sqlite3_progress_handler(database_handle(database), QUERY_STEPS_PER_LOOK, query_look, watch);
     memory_scope_begin(limits->heap, limits->deadline);
@@ -69,7 +70,8 @@ query_explain_memory(const struct query_limits *limits, struct problem *problem)
     switch (memory_cause()) {
     case MEMORY_LIMIT:
         problem_set(problem, 422, "heap-limit", HINT_LIMITS,
-                    "the query needs more than the %llu bytes of memory allowed", (unsigned long long)limits->heap);
+                    "the query needs more than the %llu bytes of memory allowed",
+                    (unsigned long long)limits->heap);
         break;
     case MEMORY_DEADLINE:
         query_explain_time(limits, problem);
@@ -85,7 +87,8 @@ query_explain_sql(struct database *database, int status, struct problem *problem
     sqlite3 *handle = database_handle(database);
     int offset = sqlite3_error_offset(handle);
     if (offset >= 0)
-        problem_set(problem, status, "sql-error", NULL, "%s (at byte %d of the SQL)", sqlite3_errmsg(handle), offset);
+        problem_set(problem, status, "sql-error", NULL, "%s (at byte %d of the SQL)", sqlite3_errmsg(handle),
+                    offset);
     else
         problem_set(problem, status, "sql-error", NULL, "%s", sqlite3_errmsg(handle));
 }
@@ -97,7 +100,8 @@ query_explain_failure(struct database *database, const struct query_limits *limi
     struct problem *problem = &result->problem;
     const char *message = sqlite3_errmsg(database_handle(database));
     if (database_refusal(database)) {
-        problem_set(problem, 403, "read-only", HINT_READ_ONLY, "%s is not allowed here", database_refusal(database));
+        problem_set(problem, 403, "read-only", HINT_READ_ONLY, "%s is not allowed here",
+                    database_refusal(database));
         return;
     }
     switch (code & 0xff) {
@@ -145,7 +149,8 @@ query_bind_one(sqlite3_stmt *statement, int index, const struct param *param)
     case PARAM_TEXT:
         return sqlite3_bind_text64(statement, index, param->data, param->length, SQLITE_STATIC, SQLITE_UTF8);
     case PARAM_BLOB:
-        return sqlite3_bind_blob64(statement, index, param->data ? param->data : "", param->length, SQLITE_STATIC);
+        return sqlite3_bind_blob64(statement, index, param->data ? param->data : "", param->length,
+                                   SQLITE_STATIC);
     default:
         return sqlite3_bind_null(statement, index);
     }
@@ -176,11 +181,11 @@ query_bind(sqlite3_stmt *statement, const struct request *request, int *ret_code
         const struct param *param = &request->params[i];
         int index = param->name ? query_parameter_index(statement, param->name) : ++position;
         if (!param->name && index > wanted)
-            return problem_set(problem, 400, "bad-parameters", NULL, "params has more values than the %d parameters",
-                               wanted);
+            return problem_set(problem, 400, "bad-parameters", NULL,
+                               "params has more values than the %d parameters", wanted);
         if (!index && !param->optional)
-            return problem_set(problem, 400, "bad-parameters", NULL, "the statement has no parameter \"%.80s\"",
-                               param->name);
+            return problem_set(problem, 400, "bad-parameters", NULL,
+                               "the statement has no parameter \"%.80s\"", param->name);
         if (!index || (bound[index / 8] >> index % 8 & 1))
             continue;
         bound[index / 8] |= (unsigned char)(1 << index % 8);
@@ -189,9 +194,10 @@ query_bind(sqlite3_stmt *statement, const struct request *request, int *ret_code
     for (int i = 1; i <= wanted && *ret_code == SQLITE_OK; i++) {
         const char *name = sqlite3_bind_parameter_name(statement, i);
         if (!(bound[i / 8] >> i % 8 & 1) && (name || position < i))
-            return problem_set(problem, 400, "bad-parameters",
-                               "give values as params=[...] or params={\"name\": ...}, or as arguments of the URL",
-                               "the parameter %s (number %d) has no value", name ? name : "?", i);
+            return problem_set(
+                problem, 400, "bad-parameters",
+                "give values as params=[...] or params={\"name\": ...}, or as arguments of the URL",
+                "the parameter %s (number %d) has no value", name ? name : "?", i);
     }
     return *ret_code == SQLITE_OK;
 }
@@ -240,10 +246,19 @@ query_run(struct database *database, const struct request *request, const char *
     *result = (struct query_result){0};
     query_begin(database, limits, &watch);
     int code = SQLITE_OK;
-    struct statement *statement = database_prepare(database, request->sql, request->sql_length, &result->problem);
+    struct statement *statement =
+        database_prepare(database, request->sql, request->sql_length, &result->problem);
+    if (!statement && database_refusal(database)) {
+        query_end(database);
+        bool again = database_connect_virtual(database);
+        query_begin(database, limits, &watch);
+        if (again)
+            statement = database_prepare(database, request->sql, request->sql_length, &result->problem);
+    }
     if (!statement) {
         if (!result->problem.status)
-            query_explain_failure(database, limits, &watch, sqlite3_errcode(database_handle(database)), result);
+            query_explain_failure(database, limits, &watch, sqlite3_errcode(database_handle(database)),
+                                  result);
         query_end(database);
         return;
     }
@@ -254,7 +269,8 @@ query_run(struct database *database, const struct request *request, const char *
     if (!kept)
         query_explain_failure(database, limits, &watch, code, result);
     else if (answer->cut == ANSWER_FULL)
-        problem_set(&result->problem, 422, "too-many-bytes", HINT_LIMITS, "the names of the columns alone fill the answer");
+        problem_set(&result->problem, 422, "too-many-bytes", HINT_LIMITS,
+                    "the names of the columns alone fill the answer");
     if (answer->cut == ANSWER_NO_BUDGET)
         problem_set(&result->problem, 503, "out-of-memory", "try again in a moment",
                     "the answers that wait to be sent fill the server's memory");

@@ -18,10 +18,10 @@ struct query_watch {
 
 struct query_limits {
     uint64_t max_rows;
-    uint64_t heap;      /* bytes over what the connection holds at the start */
-    double deadline;    /* clock_seconds() */
-    double time;        /* seconds, for the message */
-    int client;         /* see query_watch */
+    uint64_t heap;   /* bytes over what the connection holds at the start */
+    double deadline; /* clock_seconds() */
+    double time;     /* seconds, for the message */
+    int client;      /* see query_watch */
 };
 
 struct query_result {

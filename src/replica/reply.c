@@ -96,7 +96,8 @@ reply_add_headers(struct loop *loop, struct evkeyvalq *headers, const struct rep
         reply_add_number(headers, "Retry-After", "", reply->retry_after);
     if (server->limits.cors) {
         evhttp_add_header(headers, "Access-Control-Allow-Origin", "*");
-        evhttp_add_header(headers, "Access-Control-Expose-Headers", "Effigy-Generation, Effigy-Truncated, ETag");
+        evhttp_add_header(headers, "Access-Control-Expose-Headers",
+                          "Effigy-Generation, Effigy-Truncated, ETag");
         if (reply->status == 204) {
             evhttp_add_header(headers, "Access-Control-Allow-Methods", reply->allow);
             evhttp_add_header(headers, "Access-Control-Allow-Headers", "Content-Type, If-None-Match");
@@ -131,13 +132,13 @@ reply_log(struct evhttp_request *request, const struct reply *reply, size_t leng
     uint16_t port = 0;
     evhttp_connection_get_peer(evhttp_request_get_connection(request), &peer, &port);
     CLEANUP_FREE char *time = clock_rfc3339(clock_wall_ns());
-    fprintf(stderr,
-            "{\"time\":\"%s\",\"client\":\"%s\",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"bytes\":%zu,"
-            "\"seconds\":%.6f}\n",
-            time, peer ? peer : "", reply_method(request), metrics_path_names[reply->path], reply->status, length,
-            clock_seconds() - reply->started);
+    fprintf(
+        stderr,
+        "{\"time\":\"%s\",\"client\":\"%s\",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"bytes\":%zu,"
+        "\"seconds\":%.6f}\n",
+        time, peer ? peer : "", reply_method(request), metrics_path_names[reply->path], reply->status, length,
+        clock_seconds() - reply->started);
 }
-
 
 static void
 reply_body_sent(const void *data, size_t length, void *room)

@@ -10,14 +10,14 @@
 struct reply {
     int status;
     enum metrics_path path;
-    double started;            /* clock_seconds(), when the request was complete */
-    const char *content_type;  /* NULL: no body */
-    const char *etag;          /* makes it cacheable; NULL: no-store */
-    const char *allow;         /* of 405 and OPTIONS */
-    const char *truncated;     /* "rows", "bytes" */
+    double started;           /* clock_seconds(), when the request was complete */
+    const char *content_type; /* NULL: no body */
+    const char *etag;         /* makes it cacheable; NULL: no-store */
+    const char *allow;        /* of 405 and OPTIONS */
+    const char *truncated;    /* "rows", "bytes" */
     const char *vary;
-    unsigned retry_after;      /* seconds; 0: not said */
-    struct answer *answer;     /* the body, taken over and emptied; or: */
+    unsigned retry_after;  /* seconds; 0: not said */
+    struct answer *answer; /* the body, taken over and emptied; or: */
     const char *text;
 };
 

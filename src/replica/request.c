@@ -62,7 +62,7 @@ request_base64(const char *text, size_t length, char **ret_bytes, size_t *ret_le
     if (length % 4)
         return false;
     size_t padding = length ? (size_t)(text[length - 1] == '=') + (text[length - 2] == '=') : 0;
-    if (padding == 2 && text[length - 1] != '=')
+    if (padding && text[length - 1] != '=')
         return false;
     CLEANUP_FREE char *bytes = mem_new(length / 4 * 3 + 1);
     size_t used = 0;
@@ -79,8 +79,9 @@ request_base64(const char *text, size_t length, char **ret_bytes, size_t *ret_le
         bytes[used++] = (char)(group >> 8);
         bytes[used++] = (char)group;
     }
+    bytes[used -= padding] = '\0'; /* the last group may leave bits behind */
     *ret_bytes = steal_ptr(&bytes);
-    *ret_length = used - padding;
+    *ret_length = used;
     return true;
 }
 
@@ -181,7 +182,8 @@ request_set_params(struct request *request, const json_t *params, struct problem
                            "params is neither a JSON array nor an object");
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)params, name, value) {
+    json_object_foreach((json_t *)params, name, value)
+    {
         if (!request_add_json(request, name, value, problem))
             return false;
     }
@@ -245,8 +247,11 @@ request_set_argument(struct request *request, bool *has_format, char *name, char
         json_decref(params);
         return ok;
     }
-    struct param param = {.name = steal_ptr(&own_name), .optional = true, .kind = PARAM_TEXT,
-                          .data = steal_ptr(&own_value), .length = length};
+    struct param param = {.name = steal_ptr(&own_name),
+                          .optional = true,
+                          .kind = PARAM_TEXT,
+                          .data = steal_ptr(&own_value),
+                          .length = length};
     return request_add_param(request, &param, problem);
 }
 
@@ -289,7 +294,8 @@ request_parse_json(struct request *request, bool *has_format, const char *body, 
               problem_set(problem, 400, "bad-request", HINT_SQL, "the body is JSON, but not an object");
     const char *key;
     json_t *value;
-    json_object_foreach(root, key, value) {
+    json_object_foreach(root, key, value)
+    {
         if (!ok)
             break;
         if (strcmp(key, "sql") == 0 && json_is_string(value)) {
@@ -301,7 +307,8 @@ request_parse_json(struct request *request, bool *has_format, const char *body, 
             ok = request_set_format(&request->format, has_format, json_string_value(value),
                                     json_string_length(value), problem);
         } else {
-            ok = problem_set(problem, 400, "bad-request", "the body's keys are sql (text), params and format (text)",
+            ok = problem_set(problem, 400, "bad-request",
+                             "the body's keys are sql (text), params and format (text)",
                              "the body's \"%.80s\" is not known, or not of the right type", key);
         }
     }
@@ -332,9 +339,10 @@ request_parse_body(struct request *request, bool *has_format, const struct reque
         memcpy(sql, input->body, input->body_length);
         return request_set_sql(request, sql, input->body_length, problem);
     }
-    return problem_set(problem, 415, "unsupported-media-type",
-                       "use application/json, application/x-www-form-urlencoded, application/sql or text/plain",
-                       *type ? "the body's content type \"%.80s\" is not known" : "the body has no content type%s", type);
+    return problem_set(
+        problem, 415, "unsupported-media-type",
+        "use application/json, application/x-www-form-urlencoded, application/sql or text/plain",
+        *type ? "the body's content type \"%.80s\" is not known" : "the body has no content type%s", type);
 }
 
 bool

@@ -60,7 +60,7 @@ void request_free(struct request *request);
  * NUL-terminated; may contain NUL. */
 bool request_decode(const char *text, size_t length, char **ret_bytes, size_t *ret_length);
 
-/* Standard base64 with padding (RFC 4648 section 4). To be freed. */
+/* Standard base64 with padding (RFC 4648 section 4). To be freed; NUL-terminated. */
 bool request_base64(const char *text, size_t length, char **ret_bytes, size_t *ret_length);
 
 /* Is it white space, comments and semicolons only? */

@@ -12,7 +12,7 @@ struct runtime_ops {
     void (*close)(struct runtime *runtime);
     bool (*prepare)(struct runtime *runtime, struct oci_store *store, const struct oci_descriptor *manifest,
                     struct err **err);
-    bool (*prune)(struct runtime *runtime, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
+    bool (*prune)(struct runtime *runtime, const char *service, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
                   struct err **err);
     bool (*start)(struct runtime *runtime, const struct runtime_spec *spec, struct runtime_replica *ret_replica,
                   struct err **err);

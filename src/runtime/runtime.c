@@ -47,10 +47,10 @@ runtime_prepare(struct runtime *runtime, struct oci_store *store, const struct o
 }
 
 bool
-runtime_prune(struct runtime *runtime, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
+runtime_prune(struct runtime *runtime, const char *service, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
               struct err **err)
 {
-    return runtime->ops->prune(runtime, keep, count, ret_removed, err);
+    return runtime->ops->prune(runtime, service, keep, count, ret_removed, err);
 }
 
 bool

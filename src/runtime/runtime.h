@@ -42,9 +42,9 @@ void runtime_close(struct runtime *runtime);
 bool runtime_prepare(struct runtime *runtime, struct oci_store *store, const struct oci_descriptor *manifest,
                      struct err **err);
 
-/* Removes what was prepared of images that no replica runs, that are not among `keep` and that were not prepared in
- * the last ten minutes. */
-bool runtime_prune(struct runtime *runtime, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
+/* Removes what was prepared of the service's images that no replica runs, that are not among `keep` and that were not
+ * prepared in the last ten minutes. */
+bool runtime_prune(struct runtime *runtime, const char *service, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
                    struct err **err);
 
 struct runtime_spec {

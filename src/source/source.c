@@ -32,9 +32,10 @@ source_scheme_unknown(const char *url, struct err **err)
     }
     size_t length = strcspn(url, ":/");
     if (url[length] != ':' || !length) {
-        err_set(err, ERR_USAGE, 0, "the master \"%s\" does not say which kind of database it is", url);
-        return err_hint(err, "write \"%s:%s\" for an SQLite file (known: %s)", source_engines[0]->scheme,
-                        url[0] ? url : "PATH", buf_text(&known));
+        err_set(err, ERR_USAGE, 0, "the master \"%s\" does not say which kind of database it is",
+                url);
+        return err_hint(err, "write \"%s:%s\" for an SQLite file (known: %s)",
+                        source_engines[0]->scheme, url[0] ? url : "PATH", buf_text(&known));
     }
     CLEANUP_FREE char *scheme = mem_strndup(url, length);
     const char *nearest = str_nearest(scheme, candidates);
@@ -64,12 +65,14 @@ source_name_check(const struct source_database *databases, size_t at, struct err
 {
     const char *name = databases[at].name;
     if (!name || (at == 0) != (strcmp(name, "main") == 0))
-        return err_set(err, ERR_USAGE, 0,
-                       "the first database is called \"main\", and no other one is (database %zu is \"%s\")", at + 1,
-                       str_or(name, ""));
+        return err_set(
+            err, ERR_USAGE, 0,
+            "the first database is called \"main\", and no other one is (database %zu is \"%s\")",
+            at + 1, str_or(name, ""));
     if (!str_is_name(name) || strcmp(name, "temp") == 0) {
         err_set(err, ERR_USAGE, 0, "a database cannot be called \"%s\"", name);
-        return err_hint(err, "names have a-z, 0-9, _ and - in them; \"temp\" has a meaning of its own");
+        return err_hint(err,
+                        "names have a-z, 0-9, _ and - in them; \"temp\" has a meaning of its own");
     }
     for (size_t i = 0; i < at; i++) {
         if (strcmp(databases[i].name, name) == 0)
@@ -79,8 +82,8 @@ source_name_check(const struct source_database *databases, size_t at, struct err
 }
 
 bool
-source_open(const struct source_database *databases, size_t count, const char *base_dir, struct source **ret_source,
-            struct err **err)
+source_open(const struct source_database *databases, size_t count, const char *base_dir,
+            struct source **ret_source, struct err **err)
 {
     if (!count)
         return err_set(err, ERR_USAGE, 0, "no master is named");
@@ -93,7 +96,8 @@ source_open(const struct source_database *databases, size_t count, const char *b
         if (!found)
             return false;
         if (ops && found != ops)
-            return err_set(err, ERR_USAGE, 0, "the databases of one service must be of one kind: \"%s\" is not %s",
+            return err_set(err, ERR_USAGE, 0,
+                           "the databases of one service must be of one kind: \"%s\" is not %s",
                            databases[i].url, ops->engine);
         ops = found;
     }
@@ -143,7 +147,8 @@ source_snapshot(struct source *source, const char *work_dir, const struct source
                 struct source_snapshot **ret_snapshot, struct err **err)
 {
     static const struct source_sink nobody = {0};
-    struct source_snapshot *snapshot = source->ops->snapshot(source, work_dir, sink ? sink : &nobody, err);
+    struct source_snapshot *snapshot =
+        source->ops->snapshot(source, work_dir, sink ? sink : &nobody, err);
     if (!snapshot)
         return false;
     *ret_snapshot = snapshot;
@@ -151,8 +156,8 @@ source_snapshot(struct source *source, const char *work_dir, const struct source
 }
 
 bool
-source_settle(struct source *source, struct source_snapshot *snapshot, const struct source_sink *sink,
-              struct err **err)
+source_settle(struct source *source, struct source_snapshot *snapshot,
+              const struct source_sink *sink, struct err **err)
 {
     static const struct source_sink nobody = {0};
     return source->ops->settle(source, snapshot, sink ? sink : &nobody, err);
@@ -181,8 +186,8 @@ source_snapshot_free(struct source_snapshot *snapshot)
 }
 
 bool
-source_hash_master(struct source *source, struct source_content *ret_content, struct source_position *ret_position,
-                   struct err **err)
+source_hash_master(struct source *source, struct source_content *ret_content,
+                   struct source_position *ret_position, struct err **err)
 {
     return source->ops->hash_master(source, ret_content, ret_position, err);
 }
@@ -192,23 +197,24 @@ source_engine_need(const char *engine, struct err **err)
 {
     const struct source_ops *ops = source_engine_find(engine);
     if (!ops) {
-        err_set(err, ERR_UNSUPPORTED, 0, "this build does not know the engine \"%s\"", str_or(engine, ""));
+        err_set(err, ERR_UNSUPPORTED, 0, "this build does not know the engine \"%s\"",
+                str_or(engine, ""));
         err_hint(err, "use a newer effigy");
     }
     return ops;
 }
 
 bool
-source_hash_files(const char *engine, const char *const *names, const char *const *paths, size_t count,
-                  struct source_content *ret_content, struct err **err)
+source_hash_files(const char *engine, const char *const *names, const char *const *paths,
+                  size_t count, struct source_content *ret_content, struct err **err)
 {
     const struct source_ops *ops = source_engine_need(engine, err);
     return ops && ops->hash_files(names, paths, count, ret_content, err);
 }
 
 bool
-source_check_files(const char *engine, const char *const *names, const char *const *paths, size_t count,
-                   struct err **err)
+source_check_files(const char *engine, const char *const *names, const char *const *paths,
+                   size_t count, struct err **err)
 {
     const struct source_ops *ops = source_engine_need(engine, err);
     return ops && ops->check_files(names, paths, count, err);

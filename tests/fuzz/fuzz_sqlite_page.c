@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The page functions of the SQLite source. Input: 4 bytes (page size, reserved bytes, page number, flags),
- * then the page, padded with zeros. */
+/* The page functions of the SQLite source. Input: 4 bytes (page size, reserved bytes, page number,
+ * flags), then the page, padded with zeros. */
 #include "source/sqlite/sqlite-page.h"
 
 #include <stdlib.h>

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/progress.h"
 #include "base/stop.h"
 #include "oci/layer.h"
@@ -255,7 +256,7 @@ image_discard(const char *folder, const char *name, struct err **err)
 }
 
 bool
-image_prune(const char *root, const struct oci_digest *keep, size_t count, unsigned min_age, unsigned *ret_removed,
+image_prune(const char *root, const char *service, const struct oci_digest *keep, size_t count, unsigned min_age, unsigned *ret_removed,
             struct err **err)
 {
     CLEANUP_FD int lock = image_lock(root, err);
@@ -271,16 +272,17 @@ image_prune(const char *root, const struct oci_digest *keep, size_t count, unsig
     size_t used_count = 0, used_room = 0;
     for (size_t i = 0; i < image_names.count; i++) {
         const char *name = image_names.items[i];
-        if (!image_is_among(name, keep, count) && !image_is_young(images, name, min_age)) {
+        CLEANUP_FREE char *folder = file_join(images, name);
+        CLEANUP(oci_config_free) struct oci_config config = {0};
+        if (!image_read_config(folder, &config, err))
+            return false;
+        if (strcmp(str_or(oci_map_get(&config.labels, "io.effigy.service"), ""), service) == 0 &&
+            !image_is_among(name, keep, count) && !image_is_young(images, name, min_age)) {
             if (!image_discard(images, name, err))
                 return false;
             removed++;
             continue;
         }
-        CLEANUP_FREE char *folder = file_join(images, name);
-        CLEANUP(oci_config_free) struct oci_config config = {0};
-        if (!image_read_config(folder, &config, err))
-            return false;
         for (size_t j = 0; j < config.diff_id_count; j++) {
             MEM_RESERVE(used, used_count, used_room);
             used[used_count++] = config.diff_ids[j];

@@ -25,9 +25,9 @@ bool image_prepare(const char *root, struct oci_store *store, const struct oci_d
 /* The folder of a prepared image's rootfs (to be freed) and its config. ERR_NOT_FOUND if it is not prepared. */
 bool image_open(const char *root, const struct oci_digest *manifest, char **ret_rootfs,
                 struct oci_config *ret_config, struct err **err);
-/* Removes the images that are not among `keep` (manifest digests) and were last asked for at least min_age seconds
+/* Removes the images of the service (their label io.effigy.service) that are not among `keep` (manifest digests) and were last asked for at least min_age seconds
  * ago, and the layers that then are of no image. */
-bool image_prune(const char *root, const struct oci_digest *keep, size_t count, unsigned min_age,
+bool image_prune(const char *root, const char *service, const struct oci_digest *keep, size_t count, unsigned min_age,
                  unsigned *ret_removed, struct err **err);
 
 #endif

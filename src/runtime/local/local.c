@@ -226,7 +226,7 @@ local_list(struct runtime *runtime, const char *service, struct runtime_replica 
 }
 
 static bool
-local_prune(struct runtime *runtime, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
+local_prune(struct runtime *runtime, const char *service, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
             struct err **err)
 {
     struct runtime_replica *replicas;
@@ -239,7 +239,7 @@ local_prune(struct runtime *runtime, const struct oci_digest *keep, size_t count
     for (size_t i = 0; i < running; i++)
         snprintf(all[count + i].text, sizeof all[count + i].text, "%s", replicas[i].manifest_digest);
     runtime_replicas_free(replicas, running);
-    return image_prune(((struct local *)runtime)->root, all, count + running, LOCAL_IMAGE_AGE, ret_removed, err);
+    return image_prune(((struct local *)runtime)->root, service, all, count + running, LOCAL_IMAGE_AGE, ret_removed, err);
 }
 
 static bool

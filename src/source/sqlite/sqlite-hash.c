@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The content of a database: for each table the sum, modulo 2^256, of the SHA-256 of its rows, so that
- * their order does not matter. A row is hashed as its values in the order of SELECT *, each as one byte
- * of type, then: integer and real: 8 bytes big-endian; text and blob: 8 bytes of length, then the bytes.
- * The rowid counts only where it is a column (INTEGER PRIMARY KEY) or the table is virtual; elsewhere
- * VACUUM may change it.
+ * The content of a database: for each table the sum, modulo 2^256, of the SHA-256 of its rows, so
+ * that their order does not matter. A row is hashed as its values in the order of SELECT *, each as
+ * one byte of type, then: integer and real: 8 bytes big-endian; text and blob: 8 bytes of length,
+ * then the bytes. The rowid counts only where it is a column (INTEGER PRIMARY KEY) or the table is
+ * virtual; elsewhere VACUUM may change it.
  *
- * Left out are the engine's own tables: sqlite_* (sequences, statistics), and the shadow tables in which
- * virtual tables keep what SELECT on them shows. A full-text index that keeps no copy of its text shows
- * nothing, so there the shadow tables count.
+ * Left out are the engine's own tables: sqlite_* (sequences, statistics), and the shadow tables in
+ * which virtual tables keep what SELECT on them shows. A full-text index that keeps no copy of its
+ * text shows nothing, so there the shadow tables count.
  *
  * The schema, as table "", has one row for each object (type, name, table, sql), and for each of
  * user_version, application_id and encoding.
@@ -28,16 +28,19 @@
 #define PIECE_BYTES 65536
 
 static const char schema_sql[] =
-    "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+    "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE "
+    "'\\' "
     "UNION ALL SELECT 'pragma', 'user_version', '', user_version FROM pragma_user_version "
     "UNION ALL SELECT 'pragma', 'application_id', '', application_id FROM pragma_application_id "
     "UNION ALL SELECT 'pragma', 'encoding', '', encoding FROM pragma_encoding";
 
 static const char tables_sql[] =
     "SELECT name, type = 'virtual' FROM pragma_table_list t WHERE schema = 'main' "
-    "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND (type IN ('table', 'virtual') OR type = 'shadow' AND EXISTS ("
+    "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND (type IN ('table', 'virtual') OR type = "
+    "'shadow' AND EXISTS ("
     "  SELECT 1 FROM sqlite_master v WHERE v.type = 'table' AND v.rootpage = 0 "
-    "  AND v.sql LIKE 'create virtual table%using%fts%' AND substr(t.name, 1, length(v.name) + 1) = v.name || '_' "
+    "  AND v.sql LIKE 'create virtual table%using%fts%' AND substr(t.name, 1, length(v.name) + 1) "
+    "= v.name || '_' "
     "  AND NOT EXISTS (SELECT 1 FROM sqlite_master c WHERE c.name = v.name || '_content')))";
 
 struct hasher {
@@ -100,8 +103,8 @@ hash_add(uint8_t sum[SHA256_BYTES], const uint8_t hash[SHA256_BYTES])
 }
 
 static bool
-hasher_rows(struct hasher *hasher, sqlite3 *db, sqlite3_stmt *statement, const char *name, const char *table,
-            const char *path, struct err **err)
+hasher_rows(struct hasher *hasher, sqlite3 *db, sqlite3_stmt *statement, const char *name,
+            const char *table, const char *path, struct err **err)
 {
     struct source_table_hash entry = {0};
     int columns = sqlite3_column_count(statement);
@@ -130,8 +133,8 @@ hasher_rows(struct hasher *hasher, sqlite3 *db, sqlite3_stmt *statement, const c
 }
 
 static bool
-hasher_table(struct hasher *hasher, sqlite3 *db, const char *name, const char *table, bool is_virtual,
-             const char *path, struct err **err)
+hasher_table(struct hasher *hasher, sqlite3 *db, const char *name, const char *table,
+             bool is_virtual, const char *path, struct err **err)
 {
     CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
     int rc = SQLITE_ERROR;
@@ -151,7 +154,8 @@ hasher_table(struct hasher *hasher, sqlite3 *db, const char *name, const char *t
 }
 
 static bool
-hasher_database(struct hasher *hasher, sqlite3 *db, const char *name, const char *path, struct err **err)
+hasher_database(struct hasher *hasher, sqlite3 *db, const char *name, const char *path,
+                struct err **err)
 {
     CLEANUP_STATEMENT sqlite3_stmt *schema = NULL;
     CLEANUP_STATEMENT sqlite3_stmt *tables = NULL;
@@ -242,7 +246,8 @@ sqlite_source_hash_master(struct source *head, struct source_content *ret_conten
     ok = ok && sqlite_masters_begin(source, dbs, all, err);
     ok = ok && sqlite_position_read(source, &after, err);
     for (size_t i = 0; ok && i < source->count; i++)
-        ok = hasher_database(&hasher, dbs[i], source->masters[i].name, source->masters[i].path, err);
+        ok =
+            hasher_database(&hasher, dbs[i], source->masters[i].name, source->masters[i].path, err);
     for (size_t i = 0; i < source->count; i++)
         sqlite_db_cleanup(&dbs[i]);
     free(dbs);

@@ -12,9 +12,9 @@
 /* One database file of a master.
  *
  * Closing any descriptor of a file drops all POSIX locks that the process has on it, SQLite's too
- * (https://www.sqlite.org/howtocorrupt.html 2.2). So `fd`, which probing reads and flock(2) is held on,
- * stays open as long as the source; if the file is replaced by another one meanwhile, the old descriptor
- * is kept in `retired` until source_close(). */
+ * (https://www.sqlite.org/howtocorrupt.html 2.2). So `fd`, which probing reads and flock(2) is held
+ * on, stays open as long as the source; if the file is replaced by another one meanwhile, the old
+ * descriptor is kept in `retired` until source_close(). */
 struct sqlite_master {
     char *name;
     char *path;  /* as the user wrote it, below base_dir: for messages and for opening */
@@ -38,30 +38,35 @@ struct sqlite_source {
 /* sqlite-probe.c */
 
 /* Opens the master's file if it is not open, or not the one that is at its path now. */
-bool sqlite_master_refresh(struct sqlite_source *source, struct sqlite_master *master, struct err **err);
+bool sqlite_master_refresh(struct sqlite_source *source, struct sqlite_master *master,
+                           struct err **err);
 bool sqlite_source_probe(struct source *source, struct source_probe *ret_probe, struct err **err);
 bool sqlite_source_lock(struct source *source, struct err **err);
 /* On a local file system, a file that was left alone for so long cannot change any more without another time stamp. */
 #define SQLITE_REST_MS 20
 /* The position alone. */
-bool sqlite_position_read(struct sqlite_source *source, struct source_position *ret_position, struct err **err);
+bool sqlite_position_read(struct sqlite_source *source, struct source_position *ret_position,
+                          struct err **err);
 
 /* sqlite.c */
 
-/* A read-only connection to a master with a busy timeout that heeds stop requests. A hot journal (left
- * by a writer that crashed) is rolled back, as any SQLite program would do it. NULL on failure. */
+/* A read-only connection to a master with a busy timeout that heeds stop requests. A hot journal
+ * (left by a writer that crashed) is rolled back, as any SQLite program would do it. NULL on
+ * failure. */
 sqlite3 *sqlite_master_connect(const struct sqlite_master *master, struct err **err);
 /* Begins a read transaction on each master whose `which` is true, and makes it take its view of the
- * database now. Never waits for one lock while it holds another: a writer of several databases may wait for
- * the latter. */
-bool sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs, const bool *which,
-                          struct err **err);
-bool sqlite_master_begin(const struct sqlite_master *master, sqlite3 *db, struct err **err); /* on one */
-void sqlite_db_end(sqlite3 *db); /* of the transaction, if there is one */
+ * database now. Never waits for one lock while it holds another: a writer of several databases may
+ * wait for the latter. */
+bool sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs,
+                          const bool *which, struct err **err);
+bool sqlite_master_begin(const struct sqlite_master *master, sqlite3 *db,
+                         struct err **err); /* on one */
+void sqlite_db_end(sqlite3 *db);            /* of the transaction, if there is one */
 /* Turns an SQLite result code into an error: "cannot <what> <path>: <message>". Returns false. */
 bool sqlite_fail(struct err **err, sqlite3 *db, int rc, const char *what, const char *path);
 /* The number that a statement of one row and one column gives. */
-bool sqlite_number(sqlite3 *db, const char *sql, const char *path, int64_t *ret_value, struct err **err);
+bool sqlite_number(sqlite3 *db, const char *sql, const char *path, int64_t *ret_value,
+                   struct err **err);
 
 static inline void
 sqlite_db_cleanup(sqlite3 **db)
@@ -93,14 +98,15 @@ struct source_snapshot *sqlite_source_snapshot(struct source *source, const char
                                                const struct source_sink *sink, struct err **err);
 
 /* sqlite-settle.c */
-bool sqlite_source_settle(struct source *source, struct source_snapshot *snapshot, const struct source_sink *sink,
-                          struct err **err);
+bool sqlite_source_settle(struct source *source, struct source_snapshot *snapshot,
+                          const struct source_sink *sink, struct err **err);
 
 /* sqlite-check.c */
 
 /* SQLite's quick_check, and whether a plain SQLite like a replica's can use every table. */
 bool sqlite_check_fd(int fd, const char *what, struct err **err);
-bool sqlite_check_files(const char *const *names, const char *const *paths, size_t count, struct err **err);
+bool sqlite_check_files(const char *const *names, const char *const *paths, size_t count,
+                        struct err **err);
 
 /* sqlite-hash.c */
 bool sqlite_source_hash_master(struct source *source, struct source_content *ret_content,

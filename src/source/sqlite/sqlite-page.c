@@ -32,7 +32,8 @@ put_u32(uint8_t *bytes, uint32_t value)
 }
 
 bool
-sqlite_header_parse(const uint8_t *bytes, size_t length, struct sqlite_header *ret_header, const char **ret_problem)
+sqlite_header_parse(const uint8_t *bytes, size_t length, struct sqlite_header *ret_header,
+                    const char **ret_problem)
 {
     static const char magic[16] = "SQLite format 3";
     size_t compared = length < sizeof magic ? length : sizeof magic;
@@ -48,7 +49,8 @@ sqlite_header_parse(const uint8_t *bytes, size_t length, struct sqlite_header *r
     if (page_size == 1)
         page_size = SQLITE_PAGE_SIZE_MAX;
     if (page_size < SQLITE_PAGE_SIZE_MIN || page_size & (page_size - 1)) {
-        *ret_problem = "has a damaged header: its page size is not a power of two from 512 to 65536";
+        *ret_problem =
+            "has a damaged header: its page size is not a power of two from 512 to 65536";
         return false;
     }
     if (bytes[19] > 2 || !bytes[18] || !bytes[19]) {
@@ -57,7 +59,8 @@ sqlite_header_parse(const uint8_t *bytes, size_t length, struct sqlite_header *r
     }
     uint32_t reserved = bytes[20];
     if (page_size - reserved < 480 || bytes[21] != 64 || bytes[22] != 32 || bytes[23] != 32) {
-        *ret_problem = "has a damaged header: its payload fractions or reserved bytes are impossible";
+        *ret_problem =
+            "has a damaged header: its payload fractions or reserved bytes are impossible";
         return false;
     }
     *ret_header = (struct sqlite_header){
@@ -112,7 +115,8 @@ struct tree_page {
 };
 
 static bool
-tree_page_parse(const struct sqlite_geometry *geometry, uint32_t number, const uint8_t *page, struct tree_page *ret)
+tree_page_parse(const struct sqlite_geometry *geometry, uint32_t number, const uint8_t *page,
+                struct tree_page *ret)
 {
     if (sqlite_page_role_of(geometry, number) != SQLITE_PAGE_ORDINARY)
         return false;
@@ -161,8 +165,8 @@ struct cell {
 };
 
 static bool
-cell_parse(const struct sqlite_geometry *geometry, uint8_t type, const uint8_t *page, uint32_t offset,
-           struct cell *ret_cell)
+cell_parse(const struct sqlite_geometry *geometry, uint8_t type, const uint8_t *page,
+           uint32_t offset, struct cell *ret_cell)
 {
     const uint32_t usable = geometry->usable;
     uint32_t at = offset;
@@ -173,7 +177,8 @@ cell_parse(const struct sqlite_geometry *geometry, uint8_t type, const uint8_t *
         at += 4;
     if (type != PAGE_TABLE_INTERIOR && !varint_read(page, usable, &at, &payload))
         return false;
-    if ((type == PAGE_TABLE_LEAF || type == PAGE_TABLE_INTERIOR) && !varint_read(page, usable, &at, &rowid))
+    if ((type == PAGE_TABLE_LEAF || type == PAGE_TABLE_INTERIOR) &&
+        !varint_read(page, usable, &at, &rowid))
         return false;
     if (payload > INT32_MAX)
         return false;
@@ -209,8 +214,8 @@ cell_room(const struct cell *cell)
 
 /* Adds up cells, free blocks and fragments: do they fill the cells' area exactly? */
 static bool
-tree_page_adds_up(const struct sqlite_geometry *geometry, const struct tree_page *tree, const uint8_t *page,
-                  bool *ret_spills, bool *ret_padded)
+tree_page_adds_up(const struct sqlite_geometry *geometry, const struct tree_page *tree,
+                  const uint8_t *page, bool *ret_spills, bool *ret_padded)
 {
     uint64_t used = page[tree->header + 7];
     for (uint32_t i = 0; i < tree->cells; i++) {
@@ -224,7 +229,8 @@ tree_page_adds_up(const struct sqlite_geometry *geometry, const struct tree_page
         *ret_padded |= cell.size < 4;
     }
     uint32_t least = tree->content;
-    for (uint32_t block = sqlite_get_u16(page + tree->header + 1); block; block = sqlite_get_u16(page + block)) {
+    for (uint32_t block = sqlite_get_u16(page + tree->header + 1); block;
+         block = sqlite_get_u16(page + block)) {
         if (block < least || block + 4 > geometry->usable)
             return false;
         uint32_t size = sqlite_get_u16(page + block + 2);
@@ -237,8 +243,8 @@ tree_page_adds_up(const struct sqlite_geometry *geometry, const struct tree_page
 }
 
 static void
-tree_page_clean(const struct sqlite_geometry *geometry, const struct tree_page *tree, uint8_t *page, bool padded,
-                struct sqlite_page_scratch *scratch)
+tree_page_clean(const struct sqlite_geometry *geometry, const struct tree_page *tree, uint8_t *page,
+                bool padded, struct sqlite_page_scratch *scratch)
 {
     memset(page + tree->gap, 0, tree->content - tree->gap);
     uint32_t block = sqlite_get_u16(page + tree->header + 1);
@@ -248,8 +254,8 @@ tree_page_clean(const struct sqlite_geometry *geometry, const struct tree_page *
     uint16_t *extent = scratch->extent;
     if (fragments)
         memset(extent, 0, geometry->usable * sizeof *extent);
-    /* Blocks before cells: their order and bounds were checked, and nothing done here to a cell that
-     * overlaps one (in a damaged page) may change their headers before they are read. */
+    /* Blocks before cells: their order and bounds were checked, and nothing done here to a cell
+     * that overlaps one (in a damaged page) may change their headers before they are read. */
     for (; block; block = sqlite_get_u16(page + block)) {
         uint32_t size = sqlite_get_u16(page + block + 2);
         extent[block] = (uint16_t)size;
@@ -280,7 +286,8 @@ sqlite_page_clean(const struct sqlite_geometry *geometry, uint32_t number, uint8
     if (geometry->usable < geometry->page_size)
         memset(page + geometry->usable, 0, geometry->page_size - geometry->usable);
     if (sqlite_page_role_of(geometry, number) == SQLITE_PAGE_POINTER_MAP) {
-        uint64_t used = number < geometry->page_count ? (uint64_t)(geometry->page_count - number) * 5 : 0;
+        uint64_t used =
+            number < geometry->page_count ? (uint64_t)(geometry->page_count - number) * 5 : 0;
         if (used > geometry->usable / 5 * 5)
             used = geometry->usable / 5 * 5;
         memset(page + used, 0, geometry->usable - used);
@@ -304,15 +311,16 @@ sqlite_page_cells(const struct sqlite_geometry *geometry, uint32_t number, const
 }
 
 bool
-sqlite_page_chain(const struct sqlite_geometry *geometry, uint32_t number, const uint8_t *page, uint32_t index,
-                  struct sqlite_chain *ret_chain)
+sqlite_page_chain(const struct sqlite_geometry *geometry, uint32_t number, const uint8_t *page,
+                  uint32_t index, struct sqlite_chain *ret_chain)
 {
     struct tree_page tree;
     if (!tree_page_parse(geometry, number, page, &tree) || index >= tree.cells)
         return false;
     uint32_t offset = sqlite_get_u16(page + tree.pointers + 2 * index);
     struct cell cell;
-    if (offset < tree.content || !cell_parse(geometry, tree.type, page, offset, &cell) || !cell.chain.bytes)
+    if (offset < tree.content || !cell_parse(geometry, tree.type, page, offset, &cell) ||
+        !cell.chain.bytes)
         return false;
     *ret_chain = cell.chain;
     return true;

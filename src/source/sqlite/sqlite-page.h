@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pages of an SQLite database file (https://www.sqlite.org/fileformat2.html), as pure functions over
- * their bytes: what is in use and what is not. Nothing here trusts a page; one whose structure does not
- * add up is left exactly as it is, for the integrity check to name.
+ * Pages of an SQLite database file (https://www.sqlite.org/fileformat2.html), as pure functions
+ * over their bytes: what is in use and what is not. Nothing here trusts a page; one whose structure
+ * does not add up is left exactly as it is, for the integrity check to name.
  *
- * Settling rests on a page telling its own kind. The first byte of a b-tree page is 2, 5, 10 or 13; an
- * overflow page and a trunk page of the free list begin with a page number, whose first byte is 0 or 1
- * while there are fewer than SQLITE_PAGES_LIMIT pages; pointer-map pages and the lock-byte page are at
- * places that can be computed. Only a leaf of the free list can be anything, and it becomes zeros.
+ * Settling rests on a page telling its own kind. The first byte of a b-tree page is 2, 5, 10 or 13;
+ * an overflow page and a trunk page of the free list begin with a page number, whose first byte is
+ * 0 or 1 while there are fewer than SQLITE_PAGES_LIMIT pages; pointer-map pages and the lock-byte
+ * page are at places that can be computed. Only a leaf of the free list can be anything, and it
+ * becomes zeros.
  */
 #ifndef EFFIGY_SOURCE_SQLITE_PAGE_H
 #define EFFIGY_SOURCE_SQLITE_PAGE_H
@@ -63,10 +64,10 @@ struct sqlite_page_scratch {
     uint16_t extent[SQLITE_PAGE_SIZE_MAX];
 };
 
-/* Zeroes what page `number` (from 1) does not use: in b-tree pages the gap between the cell pointers and
- * the cells, free blocks and fragments; in pointer maps the entries of pages that are not there; in
- * every page the reserved bytes, which the SQLite that reads a replica ignores. *ret_spills: it is a
- * b-tree page with cells that go on in overflow pages. */
+/* Zeroes what page `number` (from 1) does not use: in b-tree pages the gap between the cell
+ * pointers and the cells, free blocks and fragments; in pointer maps the entries of pages that are
+ * not there; in every page the reserved bytes, which the SQLite that reads a replica ignores.
+ * *ret_spills: it is a b-tree page with cells that go on in overflow pages. */
 void sqlite_page_clean(const struct sqlite_geometry *geometry, uint32_t number, uint8_t *page,
                        struct sqlite_page_scratch *scratch, bool *ret_spills);
 
@@ -75,15 +76,16 @@ struct sqlite_chain {
     uint32_t first; /* page number */
     uint32_t bytes; /* of the payload that lie in the chain */
 };
-uint32_t sqlite_page_cells(const struct sqlite_geometry *geometry, uint32_t number, const uint8_t *page);
+uint32_t sqlite_page_cells(const struct sqlite_geometry *geometry, uint32_t number,
+                           const uint8_t *page);
 /* False where cell `index` has no overflow chain, or makes no sense. */
-bool sqlite_page_chain(const struct sqlite_geometry *geometry, uint32_t number, const uint8_t *page, uint32_t index,
-                       struct sqlite_chain *ret_chain);
+bool sqlite_page_chain(const struct sqlite_geometry *geometry, uint32_t number, const uint8_t *page,
+                       uint32_t index, struct sqlite_chain *ret_chain);
 
-/* A trunk page of the free list: the next trunk (0: the last) and how many leaves it names. False if it
- * makes no sense. */
-bool sqlite_trunk_parse(const struct sqlite_geometry *geometry, const uint8_t *page, uint32_t *ret_next,
-                        uint32_t *ret_leaves);
+/* A trunk page of the free list: the next trunk (0: the last) and how many leaves it names. False
+ * if it makes no sense. */
+bool sqlite_trunk_parse(const struct sqlite_geometry *geometry, const uint8_t *page,
+                        uint32_t *ret_next, uint32_t *ret_leaves);
 uint32_t sqlite_trunk_leaf(const uint8_t *page, uint32_t index);
 /* How many leaves a trunk may name in files that old versions read too (file format 1.5). */
 uint32_t sqlite_trunk_room(const struct sqlite_geometry *geometry);

@@ -4,8 +4,9 @@
  *
  * In rollback-journal mode each commit writes page 1 with a new change counter. In WAL mode it only
  * appends frames to the -wal, and a checkpoint then moves pages (and may truncate the -wal) without
- * touching the counter. So the position takes in all that can change: file identity, size, counter, time
- * stamps of database and WAL, and the WAL's salts (new whenever it starts over) and last commit frame.
+ * touching the counter. So the position takes in all that can change: file identity, size, counter,
+ * time stamps of database and WAL, and the WAL's salts (new whenever it starts over) and last
+ * commit frame.
  */
 #include "source/sqlite/sqlite-internal.h"
 
@@ -31,7 +32,8 @@
 
 #define WAL_HEADER_BYTES 32
 #define WAL_FRAME_HEADER_BYTES 24
-#define WAL_BACK_FRAMES 4096 /* how far to look back for a commit before a transaction in progress */
+#define WAL_BACK_FRAMES \
+    4096 /* how far to look back for a commit before a transaction in progress */
 
 static int64_t
 time_ns(const struct timespec *time)
@@ -80,7 +82,8 @@ sqlite_master_refresh(struct sqlite_source *source, struct sqlite_master *master
         int errnum = errno;
         MEM_RESERVE(source->retired, source->retired_count, source->retired_room);
         source->retired[source->retired_count++] = steal_fd(&fd);
-        return err_set(err, ERR_BUSY, errnum, "cannot lock the master %s, which was replaced by another file",
+        return err_set(err, ERR_BUSY, errnum,
+                       "cannot lock the master %s, which was replaced by another file",
                        master->path);
     }
     if (master->fd >= 0) {
@@ -113,9 +116,9 @@ wal_frame_read(int fd, uint64_t stride, uint64_t frame, uint8_t *bytes)
     return pread(fd, bytes, WAL_FRAME_HEADER_BYTES, (off_t)offset) == WAL_FRAME_HEADER_BYTES;
 }
 
-/* A WAL is written from its beginning each time that it starts over, with new salts: the frames that bear
- * the salts of the header are the first ones, so their end is found by bisection. Behind the last
- * commit may be frames of a transaction that is not committed. */
+/* A WAL is written from its beginning each time that it starts over, with new salts: the frames
+ * that bear the salts of the header are the first ones, so their end is found by bisection. Behind
+ * the last commit may be frames of a transaction that is not committed. */
 static void
 wal_frames_find(int fd, struct wal_view *wal, uint64_t stride)
 {
@@ -124,7 +127,8 @@ wal_frames_find(int fd, struct wal_view *wal, uint64_t stride)
     uint64_t high = (wal->size - WAL_HEADER_BYTES) / stride;
     while (low < high) {
         uint64_t middle = low + (high - low + 1) / 2;
-        bool ours = wal_frame_read(fd, stride, middle, frame) && sqlite_get_u32(frame + 8) == wal->salt1 &&
+        bool ours = wal_frame_read(fd, stride, middle, frame) &&
+                    sqlite_get_u32(frame + 8) == wal->salt1 &&
                     sqlite_get_u32(frame + 12) == wal->salt2;
         if (ours)
             low = middle;
@@ -221,13 +225,16 @@ master_view_read(struct sqlite_source *source, struct sqlite_master *master, str
         return false;
     if (!length && !wal.size) {
         err_set(err, ERR_MASTER, 0, "the master %s is empty (0 bytes)", master->path);
-        return err_hint(err, "an empty file is an SQLite database without tables; is the path right?");
+        return err_hint(err,
+                        "an empty file is an SQLite database without tables; is the path right?");
     }
     struct master_view view = {.exact = true};
     const char *problem = NULL;
     if (!sqlite_header_parse(bytes, (size_t)length, &view.header, &problem)) {
         err_set(err, ERR_MASTER, 0, "%s %s", master->path, problem);
-        return err_hint(err, "is the path right? If it was an SQLite database before, restore it from a backup");
+        return err_hint(
+            err,
+            "is the path right? If it was an SQLite database before, restore it from a backup");
     }
     int64_t modified = time_ns(&st.st_mtim);
     int64_t changed = time_ns(&st.st_ctim);
@@ -237,12 +244,13 @@ master_view_read(struct sqlite_source *source, struct sqlite_master *master, str
     view.bytes = (uint64_t)st.st_size;
     if ((uint64_t)wal.pages * view.header.page_size > view.bytes)
         view.bytes = (uint64_t)wal.pages * view.header.page_size;
-    buf_printf(text, "%sc%u-s%llu-m%lld-t%lld-i%llx.%llx", text->length ? "," : "", view.header.change_counter,
-               (unsigned long long)st.st_size, (long long)modified, (long long)changed,
-               (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+    buf_printf(text, "%sc%u-s%llu-m%lld-t%lld-i%llx.%llx", text->length ? "," : "",
+               view.header.change_counter, (unsigned long long)st.st_size, (long long)modified,
+               (long long)changed, (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
     if (wal.size)
-        buf_printf(text, "-w%08x%08x:%llu:%llu:%lld:%lld", wal.salt1, wal.salt2, (unsigned long long)wal.frames,
-                   (unsigned long long)wal.size, (long long)wal.modified, (long long)wal.changed);
+        buf_printf(text, "-w%08x%08x:%llu:%llu:%lld:%lld", wal.salt1, wal.salt2,
+                   (unsigned long long)wal.frames, (unsigned long long)wal.size,
+                   (long long)wal.modified, (long long)wal.changed);
     *ret_view = view;
     return true;
 }
@@ -259,8 +267,10 @@ sqlite_source_probe(struct source *head, struct source_probe *ret_probe, struct 
         if (!master_view_read(source, &source->masters[i], &text, &view, err))
             return false;
         for (size_t j = 0; j < i; j++) {
-            if (source->masters[j].device == master->device && source->masters[j].inode == master->inode)
-                return err_set(err, ERR_USAGE, 0, "the databases \"%s\" and \"%s\" are one file: %s",
+            if (source->masters[j].device == master->device &&
+                source->masters[j].inode == master->inode)
+                return err_set(err, ERR_USAGE, 0,
+                               "the databases \"%s\" and \"%s\" are one file: %s",
                                source->masters[j].name, master->name, master->path);
         }
         if (!i)
@@ -276,7 +286,8 @@ sqlite_source_probe(struct source *head, struct source_probe *ret_probe, struct 
 }
 
 bool
-sqlite_position_read(struct sqlite_source *source, struct source_position *ret_position, struct err **err)
+sqlite_position_read(struct sqlite_source *source, struct source_position *ret_position,
+                     struct err **err)
 {
     struct source_probe probe;
     if (!sqlite_source_probe(&source->head, &probe, err))
@@ -303,7 +314,8 @@ sqlite_source_lock(struct source *head, struct err **err)
         if (flock(master->fd, LOCK_EX | LOCK_NB) == 0)
             continue;
         if (errno == EWOULDBLOCK) {
-            err_set(err, ERR_BUSY, 0, "another publisher is at work on the master %s", master->path);
+            err_set(err, ERR_BUSY, 0, "another publisher is at work on the master %s",
+                    master->path);
             return err_hint(err, "wait until it is done; it holds a flock(2) on the file");
         }
         return err_set(err, ERR_MASTER, errno, "cannot lock the master %s", master->path);

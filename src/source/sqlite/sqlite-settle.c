@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What could not be settled while the pages streamed by, because it takes more than one page to know it:
- * the free list, and the ends of overflow chains. Then the checks.
+ * What could not be settled while the pages streamed by, because it takes more than one page to
+ * know it: the free list, and the ends of overflow chains. Then the checks.
  */
 #include "source/sqlite/sqlite-internal.h"
 
@@ -51,12 +51,14 @@ page_read(struct settling *settling, uint32_t number, uint8_t *page, struct err 
             return false;
     }
     uint32_t size = settling->copy->geometry.page_size;
-    return file_pread_all(settling->file->fd, page, size, (uint64_t)(number - 1) * size, "the snapshot", err);
+    return file_pread_all(settling->file->fd, page, size, (uint64_t)(number - 1) * size,
+                          "the snapshot", err);
 }
 
 /* Writes bytes [from, page_size) of a page that were changed. */
 static bool
-page_write(struct settling *settling, uint32_t number, const uint8_t *page, uint32_t from, struct err **err)
+page_write(struct settling *settling, uint32_t number, const uint8_t *page, uint32_t from,
+           struct err **err)
 {
     uint32_t size = settling->copy->geometry.page_size;
     uint64_t offset = (uint64_t)(number - 1) * size + from;
@@ -78,7 +80,8 @@ page_replace(struct settling *settling, uint32_t number, const uint8_t *page, st
 
 /* Marks all pages of the free list. *ret_count is how many there are, 0 if the list is damaged. */
 static bool
-free_list_walk(struct settling *settling, const struct sqlite_header *header, uint32_t *ret_count, struct err **err)
+free_list_walk(struct settling *settling, const struct sqlite_header *header, uint32_t *ret_count,
+               struct err **err)
 {
     uint32_t count = 0;
     uint32_t trunk = header->free_trunk;
@@ -139,7 +142,8 @@ free_list_settle(struct settling *settling, struct err **err)
             return false;
     }
     while (left) {
-        uint32_t leaves = left - 1 < sqlite_trunk_room(geometry) ? left - 1 : sqlite_trunk_room(geometry);
+        uint32_t leaves =
+            left - 1 < sqlite_trunk_room(geometry) ? left - 1 : sqlite_trunk_room(geometry);
         uint32_t number = trunk;
         memset(settling->page, 0, geometry->page_size);
         for (uint32_t i = 0; i < leaves; i++) {
@@ -161,7 +165,8 @@ free_list_settle(struct settling *settling, struct err **err)
 
 /* Zeroes what follows the payload in the last page of a chain. */
 static bool
-chain_settle(struct settling *settling, const struct sqlite_chain *chain, uint64_t *hops, struct err **err)
+chain_settle(struct settling *settling, const struct sqlite_chain *chain, uint64_t *hops,
+             struct err **err)
 {
     const struct sqlite_geometry *geometry = &settling->copy->geometry;
     uint32_t room = geometry->usable - 4;
@@ -206,8 +211,8 @@ chains_settle(struct settling *settling, struct err **err)
 }
 
 bool
-sqlite_source_settle(struct source *head, struct source_snapshot *shown, const struct source_sink *sink,
-                     struct err **err)
+sqlite_source_settle(struct source *head, struct source_snapshot *shown,
+                     const struct source_sink *sink, struct err **err)
 {
     struct sqlite_source *source = (struct sqlite_source *)head;
     struct sqlite_snapshot *snapshot = (struct sqlite_snapshot *)shown;

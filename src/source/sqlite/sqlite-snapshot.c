@@ -2,13 +2,13 @@
 /*
  * Copying a live master by the Online Backup API.
  *
- * In WAL mode a read transaction that stays open for the whole copy sees one moment and hinders nobody.
- * In rollback-journal mode it would keep every writer from committing. So the copy is made in steps that
- * give the lock back in between; a commit in between makes SQLite start again at page 1, which is taken
- * as a new attempt with longer steps, and the last attempt holds the lock.
+ * In WAL mode a read transaction that stays open for the whole copy sees one moment and hinders
+ * nobody. In rollback-journal mode it would keep every writer from committing. So the copy is made
+ * in steps that give the lock back in between; a commit in between makes SQLite start again at page
+ * 1, which is taken as a new attempt with longer steps, and the last attempt holds the lock.
  *
- * The destination is our own file (sqlite-vfs.h): pages are settled while they are still in memory, then
- * written in large runs and announced.
+ * The destination is our own file (sqlite-vfs.h): pages are settled while they are still in memory,
+ * then written in large runs and announced.
  */
 #include "source/sqlite/sqlite-internal.h"
 
@@ -92,7 +92,8 @@ stream_wrote(void *context, uint64_t offset, size_t length)
 }
 
 static bool
-copy_measure(const struct sqlite_master *master, sqlite3 *db, struct sqlite_geometry *ret_geometry, struct err **err)
+copy_measure(const struct sqlite_master *master, sqlite3 *db, struct sqlite_geometry *ret_geometry,
+             struct err **err)
 {
     int64_t page_size = 0;
     int64_t page_count = 0;
@@ -104,9 +105,11 @@ copy_measure(const struct sqlite_master *master, sqlite3 *db, struct sqlite_geom
         return false;
     sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     if (page_count >= SQLITE_PAGES_LIMIT) {
-        err_set(err, ERR_UNSUPPORTED, 0, "the master %s has %lld pages; Effigy handles fewer than %u", master->path,
+        err_set(err, ERR_UNSUPPORTED, 0,
+                "the master %s has %lld pages; Effigy handles fewer than %u", master->path,
                 (long long)page_count, SQLITE_PAGES_LIMIT);
-        return err_hint(err, "a larger page size gives fewer pages: PRAGMA page_size=65536; VACUUM");
+        return err_hint(err,
+                        "a larger page size gives fewer pages: PRAGMA page_size=65536; VACUUM");
     }
     if (!page_count) {
         err_set(err, ERR_MASTER, 0, "the master %s is empty", master->path);
@@ -162,7 +165,8 @@ copy_steps(const struct sqlite_master *master, sqlite3 *from, struct sqlite_writ
         if (rc == SQLITE_OK) {
             copied += (uint32_t)step;
             /* SQLite starts again without a word: fewer pages are done than were copied. */
-            again = pages != geometry->page_count || pages - (uint32_t)sqlite3_backup_remaining(backup) != copied;
+            again = pages != geometry->page_count ||
+                    pages - (uint32_t)sqlite3_backup_remaining(backup) != copied;
         } else if (rc == SQLITE_DONE) {
             again = pages != geometry->page_count;
         }
@@ -224,7 +228,8 @@ attempt_copy(struct attempt *attempt, size_t index, bool held, struct err **err)
     };
     if (attempt->sink->begin)
         attempt->sink->begin(attempt->sink->context, index, file);
-    struct sqlite_writer_hooks hooks = {.pass = stream_pass, .wrote = stream_wrote, .context = &stream};
+    struct sqlite_writer_hooks hooks = {
+        .pass = stream_pass, .wrote = stream_wrote, .context = &stream};
     CLEANUP_FREE char *what = mem_printf("the snapshot of %s", master->path);
     CLEANUP_WRITER struct sqlite_writer *writer =
         sqlite_writer_open(file->fd, copy->geometry.page_size, &hooks, what, err);
@@ -349,7 +354,8 @@ snapshot_new(const struct sqlite_source *source, const char *work_dir, struct er
 }
 
 struct source_snapshot *
-sqlite_source_snapshot(struct source *head, const char *work_dir, const struct source_sink *sink, struct err **err)
+sqlite_source_snapshot(struct source *head, const char *work_dir, const struct source_sink *sink,
+                       struct err **err)
 {
     struct sqlite_source *source = (struct sqlite_source *)head;
     struct source_position position = {0};

@@ -131,8 +131,8 @@ file_is_plain(sqlite3_file *file)
 }
 
 static bool
-base_open(struct vfs_base *base, const sqlite3_io_methods *methods, int fd, const char *what, int flags,
-          struct err **err)
+base_open(struct vfs_base *base, const sqlite3_io_methods *methods, int fd, const char *what,
+          int flags, struct err **err)
 {
     static atomic_uint serial;
     base->methods = methods;
@@ -169,9 +169,9 @@ base_close(struct vfs_base *base)
     free(base->what);
 }
 
-/* The reader. Tables are walked in the order of their keys, which mostly, but not always, is that of the
- * file; so a miss right behind (or a little beyond) an earlier one reads a long run, any other miss only
- * what is asked for. */
+/* The reader. Tables are walked in the order of their keys, which mostly, but not always, is that
+ * of the file; so a miss right behind (or a little beyond) an earlier one reads a long run, any
+ * other miss only what is asked for. */
 
 #define READER_RUN (128u << 10)
 #define READER_RUNS 4
@@ -374,7 +374,8 @@ writer_flush(struct sqlite_writer *writer)
         return false;
     size_t length = writer->length;
     writer->hooks.pass(writer->hooks.context, writer->start, writer->bytes, length);
-    if (!file_pwrite_all(writer->base.fd, writer->bytes, length, writer->start, writer->base.what, &writer->err))
+    if (!file_pwrite_all(writer->base.fd, writer->bytes, length, writer->start, writer->base.what,
+                         &writer->err))
         return false;
     writer->hooks.wrote(writer->hooks.context, writer->start, length);
     writer->start += length;
@@ -396,8 +397,8 @@ writer_write(sqlite3_file *file, const void *bytes, int amount, sqlite3_int64 at
     uint64_t end = writer->start + writer->length;
     size_t length = (size_t)amount;
     if (length != writer->page_size || offset % length) {
-        err_set(&writer->err, ERR_FAILED, 0, "SQLite wrote %zu bytes at %llu, which is not a page", length,
-                (unsigned long long)offset);
+        err_set(&writer->err, ERR_FAILED, 0, "SQLite wrote %zu bytes at %llu, which is not a page",
+                length, (unsigned long long)offset);
         return SQLITE_IOERR_WRITE;
     }
     /* The page with the lock byte is never written; it must not break the run. */
@@ -470,19 +471,20 @@ static const sqlite3_io_methods writer_methods = {
 };
 
 struct sqlite_writer *
-sqlite_writer_open(int fd, uint32_t page_size, const struct sqlite_writer_hooks *hooks, const char *what,
-                   struct err **err)
+sqlite_writer_open(int fd, uint32_t page_size, const struct sqlite_writer_hooks *hooks,
+                   const char *what, struct err **err)
 {
     CLEANUP_WRITER struct sqlite_writer *writer = mem_new(sizeof *writer);
     writer->hooks = *hooks;
     writer->page_size = page_size;
     writer->bytes = mem_new(WRITER_ROOM + SQLITE_PAGE_SIZE_MAX);
-    if (!base_open(&writer->base, &writer_methods, fd, what, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err))
+    if (!base_open(&writer->base, &writer_methods, fd, what,
+                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err))
         return NULL;
-    CLEANUP_FREE char *setup =
-        mem_printf("PRAGMA page_size=%u; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
-                   "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-256",
-                   page_size);
+    CLEANUP_FREE char *setup = mem_printf(
+        "PRAGMA page_size=%u; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-256",
+        page_size);
     int rc = sqlite3_exec(writer->base.db, setup, NULL, NULL, NULL);
     if (rc != SQLITE_OK) {
         err_set(err, ERR_FAILED, 0, "cannot prepare %s: %s", what, sqlite3_errmsg(writer->base.db));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SQLite on descriptors of ours. Two kinds of file systems (sqlite3_vfs), each for one connection and one
- * file; neither locks anything nor has journals, and temporary data stay in memory:
+ * SQLite on descriptors of ours. Two kinds of file systems (sqlite3_vfs), each for one connection
+ * and one file; neither locks anything nor has journals, and temporary data stay in memory:
  *
  *   reader   a finished database file that nobody writes, read-only and immutable, with read-ahead
  *   writer   the destination of a backup: pages are gathered into large writes, and handed to a
@@ -41,11 +41,12 @@ struct sqlite_writer_hooks {
 };
 struct sqlite_writer;
 /* An empty database in fd (the caller's), to be filled by sqlite3_backup_step(). */
-struct sqlite_writer *sqlite_writer_open(int fd, uint32_t page_size, const struct sqlite_writer_hooks *hooks,
-                                         const char *what, struct err **err);
+struct sqlite_writer *sqlite_writer_open(int fd, uint32_t page_size,
+                                         const struct sqlite_writer_hooks *hooks, const char *what,
+                                         struct err **err);
 sqlite3 *sqlite_writer_db(struct sqlite_writer *writer);
-/* Writes what is still gathered. Fails with the reason of the first write that failed, here or earlier
- * (SQLite itself only says that there was one). */
+/* Writes what is still gathered. Fails with the reason of the first write that failed, here or
+ * earlier (SQLite itself only says that there was one). */
 bool sqlite_writer_flush(struct sqlite_writer *writer, struct err **err);
 void sqlite_writer_close(struct sqlite_writer *writer);
 static inline void

@@ -11,13 +11,15 @@
 
 #define BUSY_SECONDS 10
 
-/* The name in the image: the file's own name in characters that every file system and shell takes. */
+/* The name in the image: the file's own name in characters that every file system and shell takes.
+ */
 static char *
 master_place(const struct sqlite_source *source, const char *name, const char *path)
 {
     char *place = mem_strdup(file_basename(path));
     for (char *c = place; *c; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+        bool plain =
+            (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
         if (!plain && *c != '_' && *c != '-' && (*c != '.' || c == place))
             *c = '_';
     }
@@ -63,10 +65,12 @@ sqlite_source_open(const struct source_database *databases, const char *const *r
         const char *url = databases[i].url;
         if (!path[0] || strcmp(path, ":memory:") == 0 || path[strlen(path) - 1] == '/') {
             err_set(err, ERR_USAGE, 0, "the master \"%s\" names no file", url);
-            err_hint(err, "write \"sqlite:\" and the path of the database file, as in \"sqlite:catalogue.db\"");
+            err_hint(err, "write \"sqlite:\" and the path of the database file, as in "
+                          "\"sqlite:catalogue.db\"");
         } else if (strncmp(path, "//", 2) == 0) {
             err_set(err, ERR_USAGE, 0, "the master \"%s\" is ambiguous", url);
-            err_hint(err, "there is no host in it: write \"sqlite:PATH\", as in \"sqlite:%s\"", path + 2);
+            err_hint(err, "there is no host in it: write \"sqlite:PATH\", as in \"sqlite:%s\"",
+                     path + 2);
         } else {
             struct sqlite_master *master = &source->masters[i];
             master->place = master_place(source, databases[i].name, path);
@@ -87,7 +91,8 @@ sqlite_fail(struct err **err, sqlite3 *db, int rc, const char *what, const char 
 {
     if (!stop_check(err))
         return false;
-    const char *reason = db && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+    const char *reason =
+        db && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
     int errnum = db ? sqlite3_system_errno(db) : 0;
     const char *hint = NULL;
     enum err_kind kind = ERR_MASTER;
@@ -120,12 +125,18 @@ sqlite_fail(struct err **err, sqlite3 *db, int rc, const char *what, const char 
     }
     err_set(err, kind, 0, "cannot %s %s: %s", what, path, reason);
     if (rc == SQLITE_READONLY_ROLLBACK)
-        return err_hint(err, "a writer crashed and left a hot journal, which only somebody who may write the file "
-                             "can roll back: open it once as its owner, as in: sqlite3 %s .tables", path);
+        return err_hint(
+            err,
+            "a writer crashed and left a hot journal, which only somebody who may write the file "
+            "can roll back: open it once as its owner, as in: sqlite3 %s .tables",
+            path);
     if (rc == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY)
-        return err_hint(err, "a database in WAL mode needs its -wal and -shm files, or a folder in which they can be "
-                             "made: run as a user who may write there, keep another program connected, or leave WAL "
-                             "mode (PRAGMA journal_mode=DELETE)");
+        return err_hint(
+            err,
+            "a database in WAL mode needs its -wal and -shm files, or a folder in which they can "
+            "be "
+            "made: run as a user who may write there, keep another program connected, or leave WAL "
+            "mode (PRAGMA journal_mode=DELETE)");
     return hint ? err_hint(err, "%s", hint) : false;
 }
 
@@ -172,7 +183,8 @@ sqlite_master_begin(const struct sqlite_master *master, sqlite3 *db, struct err 
 }
 
 bool
-sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs, const bool *which, struct err **err)
+sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs, const bool *which,
+                     struct err **err)
 {
     double end = clock_seconds() + BUSY_SECONDS;
     for (;;) {
@@ -206,13 +218,16 @@ static int
 master_connect_as(const struct sqlite_master *master, int flags, sqlite3 **ret_db)
 {
     /* The file that `fd` is; what SQLite opens by it must be the same file. */
-    int rc = sqlite3_open_v2(master->real, ret_db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2(master->real, ret_db,
+                             flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc != SQLITE_OK)
         return rc;
     sqlite3_busy_handler(*ret_db, master_busy, NULL);
     sqlite3_db_config(*ret_db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(*ret_db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    return sqlite3_exec(*ret_db, "PRAGMA cache_size=-256; PRAGMA mmap_size=0; PRAGMA schema_version", NULL, NULL, NULL);
+    return sqlite3_exec(*ret_db,
+                        "PRAGMA cache_size=-256; PRAGMA mmap_size=0; PRAGMA schema_version", NULL,
+                        NULL, NULL);
 }
 
 sqlite3 *

@@ -57,11 +57,13 @@ make_image(struct world *world, unsigned generation, const struct oci_layer_entr
 {
     struct oci_layer layers[2] = {write_layer(world, low, low_count), write_layer(world, high, high_count)};
     struct oci_digest diff_ids[2] = {layers[0].diff_id, layers[1].diff_id};
-    const struct oci_config config = {.architecture = (char *)(uintptr_t)oci_platform_host_architecture(),
+    struct oci_config config = {.architecture = (char *)(uintptr_t)oci_platform_host_architecture(),
                                       .os = (char[]){"linux"},
                                       .diff_ids = diff_ids,
                                       .diff_id_count = 2};
+    oci_map_set(&config.labels, "io.effigy.service", "shop");
     CLEANUP_FREE char *config_text = oci_config_format(&config);
+    oci_map_free(&config.labels);
     struct oci_descriptor both[2] = {layers[0].descriptor, layers[1].descriptor};
     struct oci_manifest manifest = {.config = {.media_type = (char[]){OCI_MEDIA_CONFIG}, .size = strlen(config_text)},
                                     .layers = both,
@@ -424,7 +426,8 @@ run_as_nobody(int (*run)(const char *name), const char *name)
         /* As an ordinary login has it. */
         setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
         unsetenv("XDG_RUNTIME_DIR");
-        CLEANUP_FREE char *whole = mem_printf("%s, as nobody", name);
+        char whole[64];
+        snprintf(whole, sizeof whole, "%s, as nobody", name);
         exit(run(whole));
     }
     int status;

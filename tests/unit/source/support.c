@@ -82,7 +82,8 @@ assert_ok_fn(bool ok, const struct err *err)
     if (!ok && !err)
         fail_msg("failed without an error");
     if (!ok)
-        fail_msg("%s (hint: %s)", err ? err->message : "no error", err && err->hint ? err->hint : "none");
+        fail_msg("%s (hint: %s)", err ? err->message : "no error",
+                 err && err->hint ? err->hint : "none");
 }
 
 void
@@ -92,8 +93,8 @@ assert_err(bool ok, struct err **err, enum err_kind kind, const char *message, c
     assert_non_null(*err);
     if ((*err)->kind != kind || !strstr((*err)->message, message) ||
         (hint && (!(*err)->hint || !strstr((*err)->hint, hint))))
-        fail_msg("kind %s, message \"%s\", hint \"%s\"", err_kind_name((*err)->kind), (*err)->message,
-                 (*err)->hint ? (*err)->hint : "none");
+        fail_msg("kind %s, message \"%s\", hint \"%s\"", err_kind_name((*err)->kind),
+                 (*err)->message, (*err)->hint ? (*err)->hint : "none");
     err_free(*err);
     *err = NULL;
 }
@@ -127,7 +128,9 @@ mirror_read(struct mirror *mirror, size_t file, uint64_t offset, uint64_t length
     struct buf *bytes = &mirror->bytes[file];
     assert_true(offset + length <= bytes->length);
     struct err *err = NULL;
-    assert_ok(file_pread_all(mirror->fds[file], bytes->data + offset, length, offset, "mirror", &err), err);
+    assert_ok(
+        file_pread_all(mirror->fds[file], bytes->data + offset, length, offset, "mirror", &err),
+        err);
 }
 
 /* The fd is known at begin: the sink is given the file. */
@@ -143,21 +146,19 @@ mirror_begin(void *context, size_t file, const struct source_file *info)
     buf_reserve(bytes, info->size);
     memset(bytes->data, 0xee, info->size);
     bytes->length = info->size;
-    mirror->readies = 0;
+    mirror->upto[file] = 0;
 }
-
-static uint64_t mirror_upto[4];
 
 static void
 mirror_ready(void *context, size_t file, uint64_t upto)
 {
     struct mirror *mirror = context;
     assert_false(mirror->sealed);
-    uint64_t from = mirror->readies++ ? mirror_upto[file] : 0;
+    uint64_t from = mirror->upto[file];
     assert_true(upto > from);
     assert_true(upto <= mirror->bytes[file].length);
     mirror_read(mirror, file, from, upto - from);
-    mirror_upto[file] = upto;
+    mirror->upto[file] = upto;
     if (mirror->at_ready)
         mirror->at_ready(mirror->context);
 }
@@ -167,7 +168,7 @@ mirror_touched(void *context, size_t file, uint64_t offset, uint64_t length)
 {
     struct mirror *mirror = context;
     assert_false(mirror->sealed);
-    assert_true(offset + length <= mirror_upto[file]);
+    assert_true(offset + length <= mirror->upto[file]);
     mirror->touches++;
     mirror_read(mirror, file, offset, length);
 }

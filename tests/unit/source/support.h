@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of src/source share: a folder of their own, SQL in one line, a snapshot in one line. */
+/* What the tests of src/source share: a folder of their own, SQL in one line, a snapshot in one
+ * line. */
 #ifndef EFFIGY_TESTS_SOURCE_SUPPORT_H
 #define EFFIGY_TESTS_SOURCE_SUPPORT_H
 
@@ -33,23 +34,24 @@ struct source *source_of(const char *path);
 struct source_position position_of(struct source *source);
 void assert_ok_fn(bool ok, const struct err *err);
 /* A macro, since `err` must be looked at after `call`, which sets it. */
-#define assert_ok(call, err) \
-    do { \
-        bool ok_ = (call); \
+#define assert_ok(call, err)    \
+    do {                        \
+        bool ok_ = (call);      \
         assert_ok_fn(ok_, err); \
     } while (0)
-/* Fails the test unless the kind is right, the message has `message` in it, and, if given, the hint `hint`;
- * frees the error. */
-void assert_err(bool ok, struct err **err, enum err_kind kind, const char *message, const char *hint);
+/* Fails the test unless the kind is right, the message has `message` in it, and, if given, the hint
+ * `hint`; frees the error. */
+void assert_err(bool ok, struct err **err, enum err_kind kind, const char *message,
+                const char *hint);
 
 /* A sink that keeps a copy of the files as a baker would, reading only what it was told about. */
 struct mirror {
     struct source_snapshot *snapshot;
     struct buf bytes[4];
     int fds[4];
+    uint64_t upto[4]; /* announced so far */
     unsigned begins;
     unsigned touches;
-    unsigned readies;
     bool sealed;
     void (*at_ready)(void *context);
     void *context;

@@ -42,12 +42,17 @@ static void
 test_what_counts(void **state)
 {
     CLEANUP_FREE char *path = in_folder("counts.db");
-    sql_run(path, "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b); CREATE TABLE p(a, b);"
-                  "CREATE TABLE w(k PRIMARY KEY, v) WITHOUT ROWID; CREATE TABLE s(id INTEGER PRIMARY KEY AUTOINCREMENT);"
-                  "CREATE VIRTUAL TABLE f USING fts5(body); CREATE VIRTUAL TABLE c USING fts5(body, content='');"
-                  "INSERT INTO t VALUES(1, 'x', 1), (2, 'y', 2.5), (3, NULL, x'00ff'); INSERT INTO p VALUES(1, 2), (3, 4);"
-                  "INSERT INTO w VALUES('k', 1); INSERT INTO f VALUES('some words'); INSERT INTO s VALUES(5);"
-                  "INSERT INTO c(rowid, body) VALUES(1, 'other words')");
+    sql_run(
+        path,
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b); CREATE TABLE p(a, b);"
+        "CREATE TABLE w(k PRIMARY KEY, v) WITHOUT ROWID; CREATE TABLE s(id INTEGER PRIMARY KEY "
+        "AUTOINCREMENT);"
+        "CREATE VIRTUAL TABLE f USING fts5(body); CREATE VIRTUAL TABLE c USING fts5(body, "
+        "content='');"
+        "INSERT INTO t VALUES(1, 'x', 1), (2, 'y', 2.5), (3, NULL, x'00ff'); INSERT INTO p "
+        "VALUES(1, 2), (3, 4);"
+        "INSERT INTO w VALUES('k', 1); INSERT INTO f VALUES('some words'); INSERT INTO s VALUES(5);"
+        "INSERT INTO c(rowid, body) VALUES(1, 'other words')");
     struct source_content content = content_of(path);
     assert_string_equal(content.tables[0].table, "");
     for (size_t i = 0; i < content.count; i++) {
@@ -60,8 +65,11 @@ test_what_counts(void **state)
 
     /* Order, layout, rowids that are no column, and the engine's own tables do not count. */
     expect_change(path, "UPDATE p SET rowid = rowid + 10", "");
-    expect_change(path, "CREATE TABLE x AS SELECT * FROM t; DELETE FROM t; INSERT INTO t SELECT * FROM x ORDER BY id DESC;"
-                        "DROP TABLE x", "");
+    expect_change(path,
+                  "CREATE TABLE x AS SELECT * FROM t; DELETE FROM t; INSERT INTO t SELECT * FROM x "
+                  "ORDER BY id DESC;"
+                  "DROP TABLE x",
+                  "");
     expect_change(path, "PRAGMA page_size=1024; VACUUM", "");
     expect_change(path, "PRAGMA journal_mode=WAL", "");
     expect_change(path, "ANALYZE", "");
@@ -84,7 +92,8 @@ test_what_counts(void **state)
     expect_change(path, "CREATE INDEX i ON t(a)", "schema");
     expect_change(path, "CREATE VIEW v AS SELECT 1", "schema");
     /* A full-text index without its text shows nothing but through its shadow tables. */
-    expect_change(path, "INSERT INTO c(rowid, body) VALUES(2, 'and more')", "c,c_data,c_docsize,c_idx");
+    expect_change(path, "INSERT INTO c(rowid, body) VALUES(2, 'and more')",
+                  "c,c_data,c_docsize,c_idx");
 }
 
 static void
@@ -100,12 +109,14 @@ test_missing_module(void **state)
 {
     CLEANUP_FREE char *path = in_folder("missing.db");
     sql_run(path, "CREATE TABLE t(x); PRAGMA writable_schema=ON;"
-                  "INSERT INTO sqlite_master VALUES('table', 'e', 'e', 0, 'CREATE VIRTUAL TABLE e USING vec0(x)')");
+                  "INSERT INTO sqlite_master VALUES('table', 'e', 'e', 0, 'CREATE VIRTUAL TABLE e "
+                  "USING vec0(x)')");
     struct source *source = source_of(path);
     struct source_content content;
     struct source_position position;
     struct err *err = NULL;
-    assert_err(source_hash_master(source, &content, &position, &err), &err, ERR_UNSUPPORTED, "vec0", NULL);
+    assert_err(source_hash_master(source, &content, &position, &err), &err, ERR_UNSUPPORTED, "vec0",
+               NULL);
     source_close(source);
 }
 

@@ -15,8 +15,8 @@ put_u16(uint8_t *at, unsigned value)
     at[1] = (uint8_t)value;
 }
 
-/* An index leaf full of 0xaa where nothing is: two cells, one of them shorter than the 4 bytes that it
- * takes, a free block of 10 bytes, and a fragment of 3 in front of it. */
+/* An index leaf full of 0xaa where nothing is: two cells, one of them shorter than the 4 bytes that
+ * it takes, a free block of 10 bytes, and a fragment of 3 in front of it. */
 static void
 page_make(uint8_t *page)
 {
@@ -25,14 +25,18 @@ page_make(uint8_t *page)
     page[0] = 10;
     put_u16(page + 1, 483); /* free block */
     put_u16(page + 3, 2);
-    put_u16(page + 5, 480); /* fragment 480..482, free block 483..492, cell 493..496, cell 497..503 */
+    put_u16(page + 5,
+            480); /* fragment 480..482, free block 483..492, cell 493..496, cell 497..503 */
     page[7] = 3;
     put_u16(page + 8, 493);
     put_u16(page + 10, 497);
     put_u16(page + 483, 0);
     put_u16(page + 485, 10);
     memcpy(page + 493, "\x02\x02\x09", 3);
-    memcpy(page + 497, "\x06\x02\x17" "abcd", 7);
+    memcpy(page + 497,
+           "\x06\x02\x17"
+           "abcd",
+           7);
 }
 
 static void
@@ -46,7 +50,10 @@ test_unused_bytes_become_zero(void **state)
     page_make(page);
     memcpy(expected, page, 12);
     memcpy(expected + 483, page + 483, 4);
-    memcpy(expected + 493, "\x02\x02\x09\0\x06\x02\x17" "abcd", 11);
+    memcpy(expected + 493,
+           "\x02\x02\x09\0\x06\x02\x17"
+           "abcd",
+           11);
     sqlite_page_clean(&small, 3, page, scratch, &spills);
     assert_memory_equal(page, expected, sizeof page);
     assert_false(spills);
@@ -60,7 +67,8 @@ test_damaged_pages_stay(void **state)
     static const struct {
         unsigned at;
         uint8_t value;
-    } damage[] = {{7, 2}, {4, 3}, {4, 1}, {8, 0}, {9, 0xff}, {485, 2}, {486, 3}, {484, 2}, {6, 0xd0}, {5, 0x03}, {497, 0x7f}};
+    } damage[] = {{7, 2},   {4, 3},   {4, 1},    {8, 0},    {9, 0xff},  {485, 2},
+                  {486, 3}, {484, 2}, {6, 0xd0}, {5, 0x03}, {497, 0x7f}};
     struct sqlite_page_scratch *scratch = mem_new(sizeof *scratch);
     for (size_t i = 0; i < ARRAY_LENGTH(damage); i++) {
         uint8_t page[512];
@@ -73,6 +81,17 @@ test_damaged_pages_stay(void **state)
         sqlite_page_clean(&small, 3, page, scratch, &spills);
         assert_memory_equal(page, before, sizeof page);
     }
+    /* A free block smaller than its own header, although all adds up. */
+    uint8_t page[512];
+    uint8_t before[512];
+    bool spills;
+    page_make(page);
+    page[7] = 3 + 8;
+    page[486] = 2;
+    memset(page + 504, 0, 8);
+    memcpy(before, page, sizeof before);
+    sqlite_page_clean(&small, 3, page, scratch, &spills);
+    assert_memory_equal(page, before, sizeof page);
     free(scratch);
 }
 
@@ -106,7 +125,8 @@ test_other_pages_stay(void **state)
 static void
 test_page_roles(void **state)
 {
-    struct sqlite_geometry geometry = {.page_size = 1024, .usable = 1024, .page_count = 2000000, .pointer_maps = true};
+    struct sqlite_geometry geometry = {
+        .page_size = 1024, .usable = 1024, .page_count = 2000000, .pointer_maps = true};
     assert_int_equal(sqlite_page_role_of(&geometry, 1), SQLITE_PAGE_ORDINARY);
     assert_int_equal(sqlite_page_role_of(&geometry, 2), SQLITE_PAGE_POINTER_MAP);
     assert_int_equal(sqlite_page_role_of(&geometry, 3), SQLITE_PAGE_ORDINARY);
@@ -141,7 +161,8 @@ test_chains_at_the_limit(void **state)
     assert_false(sqlite_page_chain(&geometry, 3, page, 0, &chain));
     memcpy(page + 20, "\x83\x5e\x01", 3);
     memset(page + 23 + 39, 0, 4);
-    page[23 + 39 + 3] = 9; /* 39 bytes stay: with all 478 but the least, the chain would be longer */
+    page[23 + 39 + 3] =
+        9; /* 39 bytes stay: with all 478 but the least, the chain would be longer */
     assert_true(sqlite_page_chain(&geometry, 3, page, 0, &chain));
     assert_int_equal(chain.bytes, 478 - 39);
     assert_int_equal(chain.first, 9);
@@ -174,9 +195,14 @@ test_header_problems(void **state)
     } cases[] = {
         {0, 'X', "is not an SQLite database (or it is encrypted)"},
         {15, 'X', "is not an SQLite database (or it is encrypted)"},
-        {16, 0x11, "page size"}, {16, 0, "page size"}, {17, 1, "page size"},
-        {19, 3, "file format"}, {18, 0, "file format"},
-        {21, 63, "fractions"}, {22, 33, "fractions"}, {23, 0, "fractions"},
+        {16, 0x11, "page size"},
+        {16, 0, "page size"},
+        {17, 1, "page size"},
+        {19, 3, "file format"},
+        {18, 0, "file format"},
+        {21, 63, "fractions"},
+        {22, 33, "fractions"},
+        {23, 0, "fractions"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         uint8_t bad[100];
@@ -219,7 +245,8 @@ test_garbage(void **state)
         static const uint8_t types[] = {2, 5, 10, 13};
         page[0] = types[random_next(&seed) % 4];
         if (round % 2) /* near the truth: few cells, near the end */
-            memcpy(page + 1, (uint8_t[]){0, 0, 0, (uint8_t)(random_next(&seed) % 4), 1, 0xc0, 0}, 7);
+            memcpy(page + 1, (uint8_t[]){0, 0, 0, (uint8_t)(random_next(&seed) % 4), 1, 0xc0, 0},
+                   7);
         uint32_t next;
         uint32_t leaves;
         if (sqlite_trunk_parse(&geometry, page, &next, &leaves) && leaves)
@@ -229,7 +256,8 @@ test_garbage(void **state)
         for (uint32_t i = 0; i < cells; i++)
             sqlite_page_chain(&geometry, 3, page, i, &chain);
         bool spills;
-        sqlite_page_clean(&geometry, 1 + (uint32_t)(random_next(&seed) % 500), page, scratch, &spills);
+        sqlite_page_clean(&geometry, 1 + (uint32_t)(random_next(&seed) % 500), page, scratch,
+                          &spills);
         free(page);
     }
     free(scratch);
@@ -239,9 +267,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unused_bytes_become_zero), cmocka_unit_test(test_damaged_pages_stay),
-        cmocka_unit_test(test_other_pages_stay),         cmocka_unit_test(test_page_roles),
-        cmocka_unit_test(test_chains_at_the_limit),      cmocka_unit_test(test_header_problems),
+        cmocka_unit_test(test_unused_bytes_become_zero),
+        cmocka_unit_test(test_damaged_pages_stay),
+        cmocka_unit_test(test_other_pages_stay),
+        cmocka_unit_test(test_page_roles),
+        cmocka_unit_test(test_chains_at_the_limit),
+        cmocka_unit_test(test_header_problems),
         cmocka_unit_test(test_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,13 +36,14 @@ stamp(const char *path, time_t seconds)
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
-/* In WAL mode a commit followed by a truncating checkpoint leaves the change counter and even the size
- * as they were. */
+/* In WAL mode a commit followed by a truncating checkpoint leaves the change counter and even the
+ * size as they were. */
 static void
 test_wal_checkpoints(void **state)
 {
     CLEANUP_FREE char *path = in_folder("checkpoint.db");
-    sql_run(path, "PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES(0); PRAGMA wal_checkpoint(TRUNCATE)");
+    sql_run(path, "PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES(0); PRAGMA "
+                  "wal_checkpoint(TRUNCATE)");
     struct source *source = source_of(path);
     struct source_position position = position_of(source);
     for (int i = 0; i < 3; i++) {
@@ -69,9 +70,10 @@ test_wal_commits(void **state)
         db_run(db, "INSERT INTO t VALUES(%d)", i);
         assert_moved(source, &position);
     }
-    /* Frames of a transaction in progress are no commit. Only the part of the text without time stamps
-     * is compared: the file itself does change. */
-    db_run(db, "PRAGMA cache_size=5; BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
+    /* Frames of a transaction in progress are no commit. Only the part of the text without time
+     * stamps is compared: the file itself does change. */
+    db_run(db, "PRAGMA cache_size=5; BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + "
+               "1 FROM n WHERE i < 300)"
                "INSERT INTO t SELECT randomblob(1000) FROM n");
     struct source_position spilt = position_of(source);
     const char *a = strstr(position.text, "-w");
@@ -133,7 +135,8 @@ static void
 test_rollback_commits(void **state)
 {
     CLEANUP_FREE char *path = in_folder("rollback.db");
-    sql_run(path, "CREATE TABLE t(id INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES(1, 'aaaa')");
+    sql_run(path,
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES(1, 'aaaa')");
     struct source *source = source_of(path);
     struct source_position position = position_of(source);
     for (int i = 0; i < 5; i++) {
@@ -216,7 +219,8 @@ test_lock(void **state)
     struct source *second = source_of(path);
     struct err *err = NULL;
     assert_ok(source_lock(first, &err), err);
-    assert_err(source_lock(second, &err), &err, ERR_BUSY, "another publisher is at work on the master", "wait");
+    assert_err(source_lock(second, &err), &err, ERR_BUSY,
+               "another publisher is at work on the master", "wait");
     /* Publishers exclude each other, not writers. */
     sql_run(path, "INSERT INTO t VALUES(1)");
     source_close(first);

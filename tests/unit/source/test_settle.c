@@ -24,11 +24,14 @@ shape_create(sqlite3 *db, const struct shape *shape)
 {
     int reserved = shape->reserved;
     if (reserved)
-        assert_int_equal(sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved), SQLITE_OK);
-    db_run(db,
-           "PRAGMA page_size=%u; PRAGMA auto_vacuum=%d; PRAGMA encoding='%s'; PRAGMA synchronous=OFF;"
-           "PRAGMA user_version=77; PRAGMA application_id=4711; PRAGMA journal_mode=%s; PRAGMA secure_delete=OFF",
-           shape->page_size, shape->auto_vacuum, shape->encoding, shape->wal ? "WAL" : "DELETE");
+        assert_int_equal(sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved),
+                         SQLITE_OK);
+    db_run(
+        db,
+        "PRAGMA page_size=%u; PRAGMA auto_vacuum=%d; PRAGMA encoding='%s'; PRAGMA synchronous=OFF;"
+        "PRAGMA user_version=77; PRAGMA application_id=4711; PRAGMA journal_mode=%s; PRAGMA "
+        "secure_delete=OFF",
+        shape->page_size, shape->auto_vacuum, shape->encoding, shape->wal ? "WAL" : "DELETE");
     assert_int_equal(db_number(db, "PRAGMA secure_delete"), 0);
     db_run(db, "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b BLOB, c REAL);"
                "CREATE INDEX ta ON t(a); CREATE INDEX tb ON t(b, c); CREATE INDEX tc ON t(c);"
@@ -39,7 +42,8 @@ shape_create(sqlite3 *db, const struct shape *shape)
                "CREATE TABLE e(x);"
                "CREATE VIRTUAL TABLE f USING fts5(title, body);"
                "CREATE VIRTUAL TABLE r USING rtree(id, x0, x1);"
-               "CREATE VIEW v AS SELECT a FROM t; CREATE TRIGGER g AFTER DELETE ON e BEGIN SELECT 1; END;");
+               "CREATE VIEW v AS SELECT a FROM t; CREATE TRIGGER g AFTER DELETE ON e BEGIN SELECT "
+               "1; END;");
 }
 
 static unsigned
@@ -71,12 +75,13 @@ shape_fill(sqlite3 *db, uint64_t *seed, unsigned rounds)
         for (int i = 0; i < 40; i++) {
             unsigned size = random_size(seed);
             bool doomed = random_next(seed) % 3 == 0;
-            CLEANUP_FREE char *value = doomed ? marker_blob(size) : mem_printf("randomblob(%u)", size);
+            CLEANUP_FREE char *value =
+                doomed ? marker_blob(size) : mem_printf("randomblob(%u)", size);
             const char *text = doomed ? MARKER "-text" : "kept";
             switch (random_next(seed) % 4) {
             case 0:
-                db_run(db, "INSERT INTO w VALUES('%s-%llu', %s, %d)", text, (unsigned long long)random_next(seed),
-                       value, doomed);
+                db_run(db, "INSERT INTO w VALUES('%s-%llu', %s, %d)", text,
+                       (unsigned long long)random_next(seed), value, doomed);
                 break;
             case 1:
                 db_run(db, "INSERT INTO n VALUES(%d), (%d), (NULL), ('')", i % 2, i);
@@ -86,11 +91,14 @@ shape_fill(sqlite3 *db, uint64_t *seed, unsigned rounds)
                        doomed ? -1.0 : (double)size / 3);
             }
         }
-        db_run(db, "INSERT INTO f VALUES('title %u', 'some words in round %u'); INSERT INTO r VALUES(%u, %u, %u)",
+        db_run(db,
+               "INSERT INTO f VALUES('title %u', 'some words in round %u'); INSERT INTO r "
+               "VALUES(%u, %u, %u)",
                round, round, round + 1, round, round + 2);
         db_run(db, "COMMIT");
         if (random_next(seed) % 3 == 0)
-            db_run(db, "UPDATE t SET b = randomblob(%u), a = 'updated', c = 5 WHERE c < 0 AND id %% 2",
+            db_run(db,
+                   "UPDATE t SET b = randomblob(%u), a = 'updated', c = 5 WHERE c < 0 AND id %% 2",
                    random_size(seed));
         if (random_next(seed) % 4 == 0)
             db_run(db, "DELETE FROM t WHERE c < 0; DELETE FROM n WHERE rowid %% 3 = 0");
@@ -99,9 +107,11 @@ shape_fill(sqlite3 *db, uint64_t *seed, unsigned rounds)
     }
     /* Enough free pages for several trunks where pages are small. */
     CLEANUP_FREE char *blob = marker_blob(2000);
-    db_run(db, "CREATE TABLE gone(x); INSERT INTO gone VALUES(%s);"
-               "INSERT INTO gone SELECT g.x FROM gone g, (SELECT * FROM sqlite_master LIMIT 10) a,"
-               "(SELECT * FROM sqlite_master LIMIT 10) b; DROP TABLE gone", blob);
+    db_run(db,
+           "CREATE TABLE gone(x); INSERT INTO gone VALUES(%s);"
+           "INSERT INTO gone SELECT g.x FROM gone g, (SELECT * FROM sqlite_master LIMIT 10) a,"
+           "(SELECT * FROM sqlite_master LIMIT 10) b; DROP TABLE gone",
+           blob);
     db_run(db, "DELETE FROM t WHERE c < 0; DELETE FROM w WHERE n");
 }
 
@@ -155,7 +165,8 @@ shape_check(const struct shape *shape, uint64_t seed, unsigned rounds)
     assert_int_equal(db_number(settled, "PRAGMA application_id"), 4711);
     assert_int_equal(db_number(settled, "PRAGMA auto_vacuum"), shape->auto_vacuum);
     assert_int_equal(db_number(settled, "PRAGMA page_size"), shape->page_size);
-    assert_int_equal(db_number(settled, "PRAGMA freelist_count"), db_number(db, "PRAGMA freelist_count"));
+    assert_int_equal(db_number(settled, "PRAGMA freelist_count"),
+                     db_number(db, "PRAGMA freelist_count"));
     sqlite3_close(settled);
     assert_ok(file_write_atomic(out, bytes.data, bytes.length, 0644, &err), err);
 
@@ -208,7 +219,8 @@ test_random_databases(void **state)
                 .reserved = n % 5 == 2 ? 8 : 0,
                 .wal = n % 4 == 3,
             };
-            /* UTF-16be shifts the marker by a byte, which the search of UTF-16le finds all the same. */
+            /* UTF-16be shifts the marker by a byte, which the search of UTF-16le finds all the
+             * same. */
             shape_check(&shape, random_next(&seed), 12);
         }
     }
@@ -238,8 +250,10 @@ test_same_content_same_bytes(void **state)
     settled_bytes(path, &first);
     for (int i = 0; i < 4; i++) {
         struct buf next;
-        db_run(db, "UPDATE t SET a = a WHERE id %% 7 = %d; CREATE TABLE z(x); INSERT INTO z VALUES(randomblob(20000));"
-                   "DROP TABLE z; PRAGMA default_cache_size=%d; PRAGMA journal_mode=%s",
+        db_run(db,
+               "UPDATE t SET a = a WHERE id %% 7 = %d; CREATE TABLE z(x); INSERT INTO z "
+               "VALUES(randomblob(20000));"
+               "DROP TABLE z; PRAGMA default_cache_size=%d; PRAGMA journal_mode=%s",
                i, 100 + i, i % 2 ? "DELETE" : "WAL");
         settled_bytes(path, &next);
         assert_int_equal(next.length, first.length);
@@ -249,7 +263,8 @@ test_same_content_same_bytes(void **state)
     struct buf changed;
     db_run(db, "UPDATE t SET a = 'other' WHERE id = 250");
     settled_bytes(path, &changed);
-    assert_true(changed.length != first.length || memcmp(changed.data, first.data, first.length) != 0);
+    assert_true(changed.length != first.length ||
+                memcmp(changed.data, first.data, first.length) != 0);
     buf_free(&changed);
     buf_free(&first);
     sqlite3_close(db);
@@ -274,13 +289,15 @@ test_header(void **state)
     buf_free(&bytes);
 }
 
-/* The page with the lock byte lies in the middle of a database of more than 1 GiB; it is never written. */
+/* The page with the lock byte lies in the middle of a database of more than 1 GiB; it is never
+ * written. */
 static void
 test_lock_byte_page(void **state)
 {
     CLEANUP_FREE char *path = in_folder("large.db");
     sqlite3 *db = db_open(path);
-    db_run(db, "PRAGMA page_size=65536; PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF; CREATE TABLE t(x);"
+    db_run(db, "PRAGMA page_size=65536; PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF; CREATE "
+               "TABLE t(x);"
                "BEGIN");
     for (int i = 0; i < 22; i++)
         db_run(db, "INSERT INTO t VALUES(zeroblob(50000000))");

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* A writer in a process of its own: each commit raises two counters that lie far apart in the file, and
- * changes a row in between. A snapshot is of one moment if they are equal. */
+/* A writer in a process of its own: each commit raises two counters that lie far apart in the file,
+ * and changes a row in between. A snapshot is of one moment if they are equal. */
 struct writer {
     pid_t pid;
     volatile unsigned *commits; /* shared */
@@ -25,7 +25,8 @@ static void
 counted_create(const char *path, const char *journal_mode, unsigned rows)
 {
     sql_run(path,
-            "PRAGMA journal_mode=%s; PRAGMA synchronous=OFF; CREATE TABLE first(n); INSERT INTO first VALUES(0);"
+            "PRAGMA journal_mode=%s; PRAGMA synchronous=OFF; CREATE TABLE first(n); INSERT INTO "
+            "first VALUES(0);"
             "CREATE TABLE big(id INTEGER PRIMARY KEY, x BLOB); BEGIN;"
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %u)"
             "INSERT INTO big SELECT i, randomblob(3000) FROM n; COMMIT;"
@@ -48,10 +49,11 @@ writer_loop(const char *const *paths, size_t count, volatile unsigned *commits)
             _exit(2);
     }
     for (unsigned n = 1;; n++) {
-        char *sql = sqlite3_mprintf("BEGIN IMMEDIATE; UPDATE first SET n = %u;"
-                                    "UPDATE big SET x = randomblob(3000) WHERE id = %u; UPDATE last SET n = %u;"
-                                    "%s COMMIT",
-                                    n, n % 1000 + 1, n, count > 1 ? "UPDATE other.last SET n = n + 1;" : "");
+        char *sql = sqlite3_mprintf(
+            "BEGIN IMMEDIATE; UPDATE first SET n = %u;"
+            "UPDATE big SET x = randomblob(3000) WHERE id = %u; UPDATE last SET n = %u;"
+            "%s COMMIT",
+            n, n % 1000 + 1, n, count > 1 ? "UPDATE other.last SET n = n + 1;" : "");
         if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
             _exit(3);
         sqlite3_free(sql);
@@ -176,7 +178,8 @@ several_live(const char *journal_mode)
     CLEANUP_FREE char *a = mem_printf("%s/live-a-%s.db", folder, journal_mode);
     CLEANUP_FREE char *b = mem_printf("%s/live-b-%s.db", folder, journal_mode);
     counted_create(a, journal_mode, 3000);
-    sql_run(b, "PRAGMA journal_mode=%s; CREATE TABLE last(n); INSERT INTO last VALUES(0)", journal_mode);
+    sql_run(b, "PRAGMA journal_mode=%s; CREATE TABLE last(n); INSERT INTO last VALUES(0)",
+            journal_mode);
     struct writer writer = writer_start((const char *[]){a, b}, 2);
     CLEANUP_FREE char *url_a = mem_printf("sqlite:%s", a);
     CLEANUP_FREE char *url_b = mem_printf("sqlite:%s", b);
@@ -209,6 +212,61 @@ test_several_files(void **state)
     several_live("WAL");
 }
 
+/* Commits to both files, once, when the first one has just been copied. */
+struct late_writer {
+    struct mirror *mirror;
+    const char *paths[2];
+    bool done;
+};
+
+static void
+late_write(void *context)
+{
+    struct late_writer *late = context;
+    if (late->done || late->mirror->upto[0] < late->mirror->bytes[0].length)
+        return;
+    late->done = true;
+    for (int i = 0; i < 2; i++) {
+        pid_t child = fork(); /* closing a file here would drop the locks of this process */
+        if (child == 0) {
+            sqlite3 *db = NULL;
+            sqlite3_open(late->paths[i], &db);
+            _exit(sqlite3_exec(db, "UPDATE last SET n = 9", NULL, NULL, NULL) == SQLITE_OK ? 0 : 1);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        assert_int_equal(status, 0);
+    }
+}
+
+static void
+test_several_files_are_of_one_moment(void **state)
+{
+    CLEANUP_FREE char *a = in_folder("moment-a.db");
+    CLEANUP_FREE char *b = in_folder("moment-b.db");
+    counted_create(a, "DELETE", 3000);
+    counted_create(b, "DELETE", 10);
+    struct source_database databases[] = {{"main", "sqlite:moment-a.db"},
+                                          {"geo", "sqlite:moment-b.db"}};
+    struct source *source = NULL;
+    struct err *err = NULL;
+    assert_ok(source_open(databases, 2, folder, &source, &err), err);
+    struct mirror mirror = {.at_ready = late_write};
+    struct late_writer late = {.mirror = &mirror, .paths = {a, b}};
+    mirror.context = &late;
+    struct source_snapshot *snapshot = snapshot_take(source, &mirror);
+    assert_true(late.done);
+    assert_int_equal(mirror.begins, 4);
+    for (size_t i = 0; i < 2; i++) {
+        sqlite3 *db = snapshot_db(snapshot, i);
+        assert_int_equal(db_number(db, "SELECT n FROM last"), 9);
+        sqlite3_close(db);
+    }
+    source_snapshot_free(snapshot);
+    mirror_free(&mirror);
+    source_close(source);
+}
+
 static void
 test_places(void **state)
 {
@@ -219,7 +277,8 @@ test_places(void **state)
     assert_ok(file_make_dirs(sub, 0755, &err), err);
     sql_run(a, "CREATE TABLE t(x)");
     sql_run(b, "CREATE TABLE t(x)");
-    struct source_database databases[] = {{"main", "sqlite:my data.db"}, {"geo", "sqlite:sub/my data.db"}};
+    struct source_database databases[] = {{"main", "sqlite:my data.db"},
+                                          {"geo", "sqlite:sub/my data.db"}};
     struct source *source = NULL;
     assert_ok(source_open(databases, 2, folder, &source, &err), err);
     struct source_snapshot *snapshot = snapshot_take(source, NULL);
@@ -239,10 +298,11 @@ crash(const char *path)
     if (child == 0) {
         sqlite3 *db = NULL;
         sqlite3_open(path, &db);
-        sqlite3_exec(db,
-                     "PRAGMA cache_size=5; BEGIN; UPDATE first SET n = 666; UPDATE last SET n = 777;"
-                     "UPDATE big SET x = zeroblob(3000)",
-                     NULL, NULL, NULL);
+        sqlite3_exec(
+            db,
+            "PRAGMA cache_size=5; BEGIN; UPDATE first SET n = 666; UPDATE last SET n = 777;"
+            "UPDATE big SET x = zeroblob(3000)",
+            NULL, NULL, NULL);
         _exit(0);
     }
     waitpid(child, NULL, 0);
@@ -276,8 +336,10 @@ as_nobody(const char *path, const char *message, const char *hint)
         struct source_snapshot *snapshot = NULL;
         struct err *err = NULL;
         bool ok = source_snapshot(source, "/tmp", NULL, &snapshot, &err);
-        if (ok || err->kind != ERR_MASTER || !strstr(err->message, message) || !strstr(err->hint, hint)) {
-            fprintf(stderr, "%s (%s)\n", ok ? "it worked" : err->message, ok || !err->hint ? "" : err->hint);
+        if (ok || err->kind != ERR_MASTER || !strstr(err->message, message) ||
+            !strstr(err->hint, hint)) {
+            fprintf(stderr, "%s (%s)\n", ok ? "it worked" : err->message,
+                    ok || !err->hint ? "" : err->hint);
             _exit(1);
         }
         _exit(0);
@@ -316,7 +378,8 @@ test_locked_forever(void **state)
     struct source_snapshot *snapshot = NULL;
     struct err *err = NULL;
     double began = clock_seconds();
-    assert_err(source_snapshot(source, folder, NULL, &snapshot, &err), &err, ERR_BUSY, "locked", "try again");
+    assert_err(source_snapshot(source, folder, NULL, &snapshot, &err), &err, ERR_BUSY, "locked",
+               "try again");
     assert_true(clock_seconds() - began < 60);
     sqlite3_close(db);
     source_close(source);
@@ -365,10 +428,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wal_writer_goes_on), cmocka_unit_test(test_rollback_writer_goes_on),
-        cmocka_unit_test(test_several_files),      cmocka_unit_test(test_places),
-        cmocka_unit_test(test_hot_journal),        cmocka_unit_test(test_read_only_folder),
-        cmocka_unit_test(test_locked_forever),     cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_wal_writer_goes_on),
+        cmocka_unit_test(test_rollback_writer_goes_on),
+        cmocka_unit_test(test_several_files),
+        cmocka_unit_test(test_several_files_are_of_one_moment),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_hot_journal),
+        cmocka_unit_test(test_read_only_folder),
+        cmocka_unit_test(test_locked_forever),
+        cmocka_unit_test(test_stop),
         cmocka_unit_test(test_no_file_is_left),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

@@ -37,10 +37,12 @@ static void
 test_names_refused(void **state)
 {
     refuse(NULL, 0, "no master", NULL);
-    refuse(&(struct source_database){"other", "sqlite:x"}, 1, "the first database is called \"main\"", NULL);
+    refuse(&(struct source_database){"other", "sqlite:x"}, 1,
+           "the first database is called \"main\"", NULL);
     struct source_database twice[] = {{"main", "sqlite:x"}, {"main", "sqlite:y"}};
     refuse(twice, 2, "the first database is called \"main\"", NULL);
-    struct source_database same[] = {{"main", "sqlite:x"}, {"geo", "sqlite:y"}, {"geo", "sqlite:z"}};
+    struct source_database same[] = {
+        {"main", "sqlite:x"}, {"geo", "sqlite:y"}, {"geo", "sqlite:z"}};
     refuse(same, 3, "two databases are called \"geo\"", NULL);
     struct source_database odd[] = {{"main", "sqlite:x"}, {"Geo Data", "sqlite:y"}};
     refuse(odd, 2, "cannot be called", "a-z");
@@ -62,7 +64,8 @@ test_base_dir(void **state)
     source_close(source);
     assert_ok(source_open(&database, 1, "/nowhere", &source, &err), err);
     struct source_probe probe;
-    assert_err(source_probe(source, &probe, &err), &err, ERR_MASTER, "/nowhere/base.db", "is the path right?");
+    assert_err(source_probe(source, &probe, &err), &err, ERR_MASTER, "/nowhere/base.db",
+               "is the path right?");
     source_close(source);
 }
 
@@ -81,7 +84,8 @@ test_replica_of(void **state)
     assert_null(source_replica_of(NULL));
     struct source_content content;
     struct err *err = NULL;
-    assert_err(source_hash_files("oracle", NULL, NULL, 0, &content, &err), &err, ERR_UNSUPPORTED, "oracle", NULL);
+    assert_err(source_hash_files("oracle", NULL, NULL, 0, &content, &err), &err, ERR_UNSUPPORTED,
+               "oracle", NULL);
 }
 
 int
