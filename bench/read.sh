@@ -74,7 +74,7 @@ cat >soul-scan.lua <<'LUA'
 request = function() return wrk.format("GET", "/api/tables/package/rows?_filters=homepage__eq:nowhere&_limit=10") end
 LUA
 load() { # load PORT SCRIPT: requests per second; any that failed is an error
-    wrk -t 2 -c 16 -d "${SECONDS_EACH}s" -s "$2.lua" "http://127.0.0.1:$1" >wrk.out
+    wrk --timeout 30s -t 2 -c 16 -d "${SECONDS_EACH}s" -s "$2.lua" "http://127.0.0.1:$1" >wrk.out
     ! grep -E 'Non-2xx|Socket errors' wrk.out >&2 || { echo "read.sh: requests failed ($2)" >&2; exit 1; }
     awk '/^Requests\/sec/ { print $2 }' wrk.out
 }
