@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/rollout.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/stop.h"
 #include "base/str.h"
 #include "control/service.h"
 
@@ -53,6 +55,24 @@ rollout_open(struct rollout *r, const struct config *config, const struct runtim
     r->old_kept = mem_new_array(r->old_count, sizeof *r->old_kept);
     r->old_stopped = mem_new_array(r->old_count, sizeof *r->old_stopped);
     return true;
+}
+
+/* Going back must not fail because somebody is just publishing. */
+static bool
+rollout_lock_store(struct rollout *r, struct err **err)
+{
+    for (bool told = false;; told = true) {
+        ERR_LOCAL(failed);
+        if (oci_store_lock(r->store, &failed))
+            return true;
+        if (failed->kind != ERR_BUSY)
+            return err_move(err, &failed);
+        if (!told)
+            log_note("%s: waiting for the publisher that holds %s", r->service->name, oci_store_location(r->store));
+        clock_sleep_ms(100);
+        if (!stop_check(err))
+            return false;
+    }
 }
 
 /* Splits "127.0.0.1:8080" or "[::1]:8080". */
@@ -162,6 +182,12 @@ rollout_undo(struct rollout *r, size_t wanted)
         struct oci_descriptor manifest = {0};
         CLEANUP_BUF struct buf bytes = {0};
         struct runtime_spec spec = r->spec;
+        CLEANUP_FREE char *host = NULL;
+        unsigned port = 0;
+        if (old->published && rollout_split_address(old->published, &host, &port)) {
+            spec.listen_address = host;
+            spec.listen_port = port;
+        }
         spec.generation = old->generation;
         spec.manifest = &manifest;
         bool ok = oci_store_get_manifest(r->store, old->manifest_digest, &manifest, &bytes, &failed) &&
@@ -172,7 +198,7 @@ rollout_undo(struct rollout *r, size_t wanted)
     }
     for (size_t i = 0; i < fresh_count; i++) {
         ERR_LOCAL(failed);
-        if (!runtime_stop(r->runtime, r->fresh[i], 1000, &failed))
+        if (!runtime_stop(r->runtime, r->fresh[i], (unsigned)r->service->grace_ms, &failed))
             log_warn("%s", failed->message);
     }
 }
@@ -188,6 +214,13 @@ rollout_replace(struct rollout *r, unsigned wanted, struct rollout_result *resul
     size_t next = 0;
     for (unsigned i = result->kept; i < wanted; i++) {
         if (!rollout_start_one(r, &r->spec, err)) {
+            if (err && *err && (*err)->kind == ERR_INTERRUPTED) {
+                /* Whatever waits would come back at once now, so nothing can be undone in order. All that serves goes
+                 * on serving; the one that does not yet goes. */
+                if (r->fresh_count > result->started)
+                    runtime_stop(r->runtime, r->fresh[r->fresh_count - 1], 0, NULL);
+                return err_hint(err, "replicas of both generations may be serving; the next effigy run completes it");
+            }
             bool others = false;
             for (size_t k = 0; k < r->old_count; k++)
                 others = others || r->old[k].healthy;
@@ -294,8 +327,12 @@ rollout_move(struct rollout *r, const struct runtime_options *runtime, bool pin,
         {.name = GENERATION_TAG_LATEST, .descriptor = top},
         {.name = GENERATION_TAG_PINNED, .descriptor = pin ? top : NULL},
     };
-    if (!oci_store_set_tags(r->store, changes, ARRAY_LENGTH(changes), err))
+    if (!oci_store_set_tags(r->store, changes, ARRAY_LENGTH(changes), err)) {
+        if (r->old_count)
+            err_hint(err, "the replicas run g%u already, but `latest` does not name it: repeat the command before the "
+                     "next effigy run", r->target.number);
         return false;
+    }
     r->target.latest = true;
     r->target.pinned = pin;
     return true;
@@ -312,7 +349,7 @@ rollout_rollback(const struct config *config, const struct config_service *servi
     }
     struct rollout r = {.service = service};
     struct rollout_result result = {0};
-    bool ok = rollout_open(&r, config, runtime, err) && oci_store_lock(r.store, err) &&
+    bool ok = rollout_open(&r, config, runtime, err) && rollout_lock_store(&r, err) &&
               generation_read(r.store, tag, &r.target, err) && rollout_move(&r, runtime, true, &result, err);
     return rollout_finish(&r, ok, &result, ret_result, err);
 }
@@ -325,7 +362,7 @@ rollout_unpin(const struct config *config, const struct config_service *service,
     struct rollout_result result = {0};
     struct generation *list = NULL;
     size_t count = 0;
-    bool ok = rollout_open(&r, config, runtime, err) && oci_store_lock(r.store, err) &&
+    bool ok = rollout_open(&r, config, runtime, err) && rollout_lock_store(&r, err) &&
               generation_list(r.store, &list, &count, err);
     if (ok && !count)
         ok = err_set(err, ERR_NOT_FOUND, 0, "%s has no generations", oci_store_location(r.store));

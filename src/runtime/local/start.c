@@ -150,12 +150,15 @@ start_lock(const struct local *local, struct err **err)
 }
 
 static bool
-start_has_seccomp(const char *runc)
+start_has_seccomp(const char *runc, bool *ret_has, struct err **err)
 {
     const char *const argv[] = {runc, "--version", NULL};
     CLEANUP_BUF struct buf out = {0};
     int status;
-    return proc_run(argv, &out, NULL, &status, NULL) && status == 0 && strstr(buf_text(&out), "libseccomp:");
+    if (!proc_run(argv, &out, NULL, &status, err))
+        return false;
+    *ret_has = status == 0 && strstr(buf_text(&out), "libseccomp:");
+    return true;
 }
 
 static bool
@@ -164,7 +167,9 @@ start_write_bundle(const struct local *local, const struct runtime_spec *spec, c
 {
     CLEANUP_FREE char *rootfs = NULL;
     CLEANUP(oci_config_free) struct oci_config config = {0};
-    if (!image_open(local->root, &spec->manifest->digest, &rootfs, &config, err))
+    bool has_seccomp = false;
+    if (!image_open(local->root, &spec->manifest->digest, &rootfs, &config, err) ||
+        !start_has_seccomp(local->runc, &has_seccomp, err))
         return false;
     struct rlimit files = {0};
     getrlimit(RLIMIT_NOFILE, &files);
@@ -180,7 +185,7 @@ start_write_bundle(const struct local *local, const struct runtime_spec *spec, c
         .is_rootless = local->is_rootless,
         .uid = geteuid(),
         .gid = getegid(),
-        .has_seccomp = start_has_seccomp(local->runc),
+        .has_seccomp = has_seccomp,
         .open_files = files.rlim_max < BUNDLE_OPEN_FILES ? files.rlim_max : BUNDLE_OPEN_FILES,
         .memory_bytes = spec->memory_bytes,
         .cpus = spec->cpus,

@@ -231,7 +231,6 @@ sqlite_source_hash_master(struct source *head, struct source_content *ret_conten
 {
     struct sqlite_source *source = (struct sqlite_source *)head;
     struct source_position before = {0};
-    struct source_position after = {0};
     struct source_content content = {0};
     struct hasher hasher;
     hasher_init(&hasher, &content);
@@ -241,10 +240,8 @@ sqlite_source_hash_master(struct source *head, struct source_content *ret_conten
     for (size_t i = 0; ok && i < source->count; i++)
         ok = (dbs[i] = sqlite_master_connect(&source->masters[i], err)) != NULL;
     ok = ok && sqlite_position_read(source, &before, err);
-    CLEANUP_FREE bool *all = mem_new_array(source->count, sizeof *all);
-    memset(all, true, source->count);
-    ok = ok && sqlite_masters_begin(source, dbs, all, err);
-    ok = ok && sqlite_position_read(source, &after, err);
+    bool same = false;
+    ok = ok && sqlite_masters_begin_at_once(source, dbs, &before, &same, err);
     for (size_t i = 0; ok && i < source->count; i++)
         ok =
             hasher_database(&hasher, dbs[i], source->masters[i].name, source->masters[i].path, err);
@@ -252,11 +249,10 @@ sqlite_source_hash_master(struct source *head, struct source_content *ret_conten
         sqlite_db_cleanup(&dbs[i]);
     free(dbs);
     if (ok) {
-        before.exact &= strcmp(before.text, after.text) == 0;
+        before.exact &= same;
         *ret_position = before;
         before.text = NULL;
     }
     source_position_free(&before);
-    source_position_free(&after);
     return hasher_end(&hasher, ok, ret_content);
 }

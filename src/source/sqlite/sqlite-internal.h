@@ -57,6 +57,11 @@ sqlite3 *sqlite_master_connect(const struct sqlite_master *master, struct err **
 /* Begins a read transaction on each master whose `which` is true, and makes it take its view of the
  * database now. Never waits for one lock while it holds another: a writer of several databases may
  * wait for the latter. */
+/* Begins a read transaction on each master so that all views are of one moment: begins again while a commit to any of
+ * them came in between (a view of a WAL file holds up nobody). *position, read before, becomes the views'; *ret_same
+ * is false if it cannot be told whether it is exactly theirs. */
+bool sqlite_masters_begin_at_once(struct sqlite_source *source, sqlite3 *const *dbs, struct source_position *position,
+                                  bool *ret_same, struct err **err);
 bool sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs,
                           const bool *which, struct err **err);
 bool sqlite_master_begin(const struct sqlite_master *master, sqlite3 *db,

@@ -287,9 +287,10 @@ attempt_run(struct attempt *attempt, struct source_position *ret_position, struc
         all_held &= held[i];
     }
     /* The views of held databases are fixed here; what is committed later is not in them. */
+    bool same = false;
     if (!position_read_rested(source, &before, err) ||
-        !sqlite_masters_begin(source, attempt->dbs, held, err) ||
-        (all_held && !sqlite_position_read(source, &after, err)))
+        !(all_held ? sqlite_masters_begin_at_once(source, attempt->dbs, &before, &same, err)
+                   : sqlite_masters_begin(source, attempt->dbs, held, err)))
         result = COPY_FAILED;
     for (size_t i = 0; result == COPY_DONE && i < source->count; i++) {
         if (!held[i] && !sqlite_master_begin(&source->masters[i], attempt->dbs[i], err))
@@ -301,7 +302,7 @@ attempt_run(struct attempt *attempt, struct source_position *ret_position, struc
     if (result == COPY_DONE && !all_held && !sqlite_position_read(source, &after, err))
         result = COPY_FAILED;
     if (result == COPY_DONE) {
-        bool same = strcmp(before.text, after.text) == 0;
+        same = all_held ? same : strcmp(before.text, after.text) == 0;
         /* Several files are of one moment only if all were held, or none has changed. */
         if (!same && !all_held && source->count > 1) {
             result = COPY_AGAIN;

@@ -217,6 +217,35 @@ sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs, co
     }
 }
 
+bool
+sqlite_masters_begin_at_once(struct sqlite_source *source, sqlite3 *const *dbs, struct source_position *position,
+                             bool *ret_same, struct err **err)
+{
+    CLEANUP_FREE bool *all = mem_new_array(source->count, sizeof *all);
+    memset(all, true, source->count);
+    double end = clock_seconds() + BUSY_SECONDS;
+    for (;;) {
+        struct source_position after = {0};
+        if (!sqlite_masters_begin(source, dbs, all, err) || !sqlite_position_read(source, &after, err))
+            return false;
+        *ret_same = strcmp(position->text, after.text) == 0;
+        if (*ret_same || source->count == 1) {
+            source_position_free(&after);
+            return true;
+        }
+        source_position_free(position);
+        *position = after;
+        for (size_t i = 0; i < source->count; i++)
+            sqlite_db_end(dbs[i]);
+        if (!stop_check(err))
+            return false;
+        if (clock_seconds() > end) {
+            err_set(err, ERR_BUSY, 0, "the master's files change too often to be read as of one moment");
+            return err_hint(err, "try again when less is written, or give each file a service of its own");
+        }
+    }
+}
+
 static int
 master_connect_as(const struct sqlite_master *master, int flags, sqlite3 **ret_db)
 {
