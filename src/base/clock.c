@@ -76,8 +76,9 @@ clock_parse_rfc3339(const char *text, int64_t *ret_wall_ns)
     }
     if (strcmp(p, "Z") != 0)
         return false;
-    *ret_wall_ns = (int64_t)timegm(&tm) * NS_PER_S + ns;
-    return true;
+    int64_t whole;
+    return !__builtin_mul_overflow((int64_t)timegm(&tm), (int64_t)NS_PER_S, &whole) &&
+           !__builtin_add_overflow(whole, ns, ret_wall_ns);
 }
 
 bool

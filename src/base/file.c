@@ -27,6 +27,9 @@ file_read_at(int dirfd, const char *path, size_t limit, struct buf *ret_bytes, s
         return err_set(err, ERR_IO, errno, "cannot stat %s", path);
     if (S_ISDIR(st.st_mode))
         return err_set(err, ERR_IO, EISDIR, "cannot read %s", path);
+    /* Opened without waiting, so that nobody hangs on a pipe without a writer; read with waiting. */
+    if (!S_ISREG(st.st_mode) && fcntl(fd, F_SETFL, 0) < 0)
+        return err_set(err, ERR_IO, errno, "cannot read %s", path);
     CLEANUP_BUF struct buf bytes = {0};
     for (;;) {
         char *end = buf_reserve(&bytes, 65536);

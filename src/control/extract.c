@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -19,10 +20,11 @@ struct extract {
     const char *folder;
     char *path; /* of the file that was made */
     bool found;
+    uint64_t bytes;
 };
 
 static bool
-extract_content(struct oci_layer_walk *walk, const char *path, int fd, struct err **err)
+extract_content(struct oci_layer_walk *walk, const char *path, int fd, uint64_t *bytes, struct err **err)
 {
     CLEANUP_FREE char *chunk = mem_new(EXTRACT_CHUNK);
     for (;;) {
@@ -31,6 +33,7 @@ extract_content(struct oci_layer_walk *walk, const char *path, int fd, struct er
             return n == 0;
         if (!stop_check(err) || !file_write_all(fd, chunk, (size_t)n, path, err))
             return false;
+        *bytes += (uint64_t)n;
         progress_add((uint64_t)n);
     }
 }
@@ -51,7 +54,7 @@ extract_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, v
     if (fd < 0)
         return err_set(err, ERR_IO, errno, "cannot make %s", path);
     extract->path = mem_strdup(path);
-    if (!extract_content(walk, path, fd, err))
+    if (!extract_content(walk, path, fd, &extract->bytes, err))
         return false;
     if (fsync(fd) < 0)
         return err_set(err, ERR_IO, errno, "cannot sync %s", path);
@@ -62,6 +65,9 @@ bool
 extract_files(struct oci_store *store, const struct generation *generation, const char *folder, struct err **err)
 {
     CLEANUP_FREE struct extract *extracts = mem_new_array(generation->file_count, sizeof *extracts);
+    /* The folder and the file; and no more than the generation says it has. */
+    const struct oci_unpack_limits limits = {.entries = 2, .bytes = generation->data_bytes};
+    uint64_t bytes = 0;
     progress_start("unpacking", generation->data_bytes);
     bool ok = true;
     for (size_t i = 0; ok && i < generation->file_count; i++) {
@@ -70,12 +76,16 @@ extract_files(struct oci_store *store, const struct generation *generation, cons
         /* The name comes from an annotation. */
         if (strchr(extract->file->file, '/') || extract->file->file[0] == '.' || !extract->file->file[0])
             ok = err_set(err, ERR_CORRUPT, 0, "'%s' is no name for a database file", extract->file->file);
-        ok = ok && oci_layer_walk(store, &extract->file->layer.descriptor, &extract->file->layer.diff_id, NULL,
+        ok = ok && oci_layer_walk(store, &extract->file->layer.descriptor, &extract->file->layer.diff_id, &limits,
                                   extract_entry, extract, err);
         if (ok && !extract->found)
             ok = err_set(err, ERR_CORRUPT, 0, "the data layer of %s does not hold it", extract->file->file);
+        bytes += extract->bytes;
     }
     progress_end();
+    if (ok && bytes != generation->data_bytes)
+        ok = err_set(err, ERR_CORRUPT, 0, "the data layers hold %" PRIu64 " bytes, not the %" PRIu64 " that are said",
+                     bytes, generation->data_bytes);
     for (size_t i = 0; i < generation->file_count; i++) {
         if (!ok && extracts[i].path)
             unlink(extracts[i].path);

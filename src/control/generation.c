@@ -18,13 +18,12 @@ generation_tag_parse(const char *tag, unsigned *ret_number)
     return true;
 }
 
-/* The tags that there are, for the hint of an error: the last few are enough. */
+/* With the newest generation that there is in the hint. */
 static bool
 generation_not_found(struct oci_store *store, const char *tag, struct err **err)
 {
     struct oci_tag *tags = NULL;
     size_t count = 0;
-    CLEANUP_BUF struct buf names = {0};
     unsigned newest = 0;
     if (oci_store_list_tags(store, &tags, &count, NULL)) {
         for (size_t i = 0; i < count; i++) {
@@ -174,6 +173,70 @@ generation_compare(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
+/* By its digest, since looking a tag up reads the whole list of tags again. */
+static bool
+generation_read_tag(struct oci_store *store, const struct oci_tag *tag, unsigned number,
+                    struct generation *ret_generation, struct err **err)
+{
+    struct generation generation;
+    ERR_LOCAL(failed);
+    if (!generation_read(store, tag->descriptor.digest.text, &generation, &failed)) {
+        if (failed->kind == ERR_NOT_FOUND)
+            return err_set(err, ERR_CORRUPT, 0, "%s: the image of the tag %s is missing", oci_store_location(store),
+                           tag->name);
+        return err_move(err, &failed);
+    }
+    if (generation.number != number || generation.top.size != tag->descriptor.size) {
+        err_set(err, ERR_CORRUPT, 0, "%s: the tag %s does not describe the image that it names, of g%u",
+                oci_store_location(store), tag->name, generation.number);
+        generation_free(&generation);
+        return false;
+    }
+    *ret_generation = generation;
+    return true;
+}
+
+bool
+generation_read_newest(struct oci_store *store, unsigned *ret_highest, struct generation *ret_generation,
+                       bool *ret_pinned, struct err **err)
+{
+    struct oci_tag *tags = NULL;
+    size_t count = 0;
+    if (!oci_store_list_tags(store, &tags, &count, err))
+        return false;
+    unsigned highest = 0, newest = 0;
+    const struct oci_tag *newest_tag = NULL, *latest = NULL, *pinned = NULL;
+    for (size_t i = 0; i < count; i++) {
+        unsigned number;
+        if (strcmp(tags[i].name, GENERATION_TAG_LATEST) == 0)
+            latest = &tags[i];
+        if (strcmp(tags[i].name, GENERATION_TAG_PINNED) == 0)
+            pinned = &tags[i];
+        if (generation_tag_parse(tags[i].name, &number) && number > newest) {
+            newest = number;
+            newest_tag = &tags[i];
+        }
+    }
+    bool ok = true;
+    *ret_generation = (struct generation){0};
+    *ret_pinned = pinned != NULL;
+    highest = newest;
+    if (newest_tag) {
+        ok = generation_read_tag(store, newest_tag, newest, ret_generation, err);
+        ret_generation->latest = ok && latest && oci_digest_equal(&latest->descriptor.digest, &newest_tag->descriptor.digest);
+        ret_generation->pinned = ok && pinned && oci_digest_equal(&pinned->descriptor.digest, &newest_tag->descriptor.digest);
+    }
+    /* Whoever removed the tag g<N> of what is still served has not made its number free. */
+    struct generation served;
+    if (ok && latest && generation_read(store, latest->descriptor.digest.text, &served, NULL)) {
+        highest = served.number > highest ? served.number : highest;
+        generation_free(&served);
+    }
+    oci_tags_free(tags, count);
+    *ret_highest = highest;
+    return ok;
+}
+
 bool
 generation_list(struct oci_store *store, struct generation **ret_generations, size_t *ret_count, struct err **err)
 {
@@ -193,10 +256,8 @@ generation_list(struct oci_store *store, struct generation **ret_generations, si
             pinned = &tags[i].descriptor.digest;
         if (!generation_tag_parse(tags[i].name, &number))
             continue;
-        ok = generation_read(store, tags[i].name, &list[count], err);
-        if (ok && list[count++].number != number)
-            ok = err_set(err, ERR_CORRUPT, 0, "%s: the tag %s names the image of g%u", oci_store_location(store),
-                         tags[i].name, list[count - 1].number);
+        ok = generation_read_tag(store, &tags[i], number, &list[count], err);
+        count += ok;
     }
     for (size_t i = 0; i < count; i++) {
         list[i].latest = latest && oci_digest_equal(latest, &list[i].top.digest);

@@ -52,10 +52,14 @@ struct generation {
 
 /* "g12" as 12; false if it is no generation's tag. */
 bool generation_tag_parse(const char *tag, unsigned *ret_number);
-/* Reads what `tag` names ("g3", "latest" or a digest); ERR_NOT_FOUND lists the generations that there are;
+/* Reads what `tag` names ("g3", "latest" or a digest); ERR_NOT_FOUND hints at the newest there is;
  * ERR_CORRUPT if it is no image of ours. */
 bool generation_read(struct oci_store *store, const char *tag, struct generation *ret_generation, struct err **err);
 void generation_free(struct generation *generation); /* the fields */
+/* The newest generation (zeroed if there is none), with *ret_highest, the highest number that is known to have been
+ * given, and whether there is a pin. Reads no other generation, however many there are. */
+bool generation_read_newest(struct oci_store *store, unsigned *ret_highest, struct generation *ret_generation,
+                            bool *ret_pinned, struct err **err);
 /* All generations, oldest first. */
 bool generation_list(struct oci_store *store, struct generation **ret_generations, size_t *ret_count,
                      struct err **err);

@@ -18,10 +18,10 @@ struct publication {
     struct source *source;
     struct oci_store *store;
     struct source_probe probe;
-    struct generation *generations; /* those that there were */
-    size_t generation_count;
-    const struct generation *parent; /* the newest of them, or NULL */
-    const struct generation *pinned; /* or NULL */
+    struct generation newest;        /* of those that there were */
+    const struct generation *parent; /* &newest, or NULL if there was none */
+    unsigned highest;                /* number that was ever given */
+    bool pinned;
     struct server_list servers;
     struct bake_data data;
     unsigned number; /* of the generation to be made */
@@ -34,7 +34,7 @@ publication_free(struct publication *p)
 {
     bake_data_free(&p->data);
     server_list_free(&p->servers);
-    generation_list_free(p->generations, p->generation_count);
+    generation_free(&p->newest);
     source_probe_free(&p->probe);
     oci_store_close(p->store);
     source_close(p->source);
@@ -48,21 +48,16 @@ publication_open(struct publication *p, const struct config *config, struct err 
     if (!service_open_source(config, p->service, &p->source, err) || !source_probe(p->source, &p->probe, err) ||
         !service_open_store(config, p->service, OCI_STORE_CREATE, &p->store, err) ||
         !oci_store_lock(p->store, err) || !source_lock(p->source, err) ||
-        !generation_list(p->store, &p->generations, &p->generation_count, err))
+        !generation_read_newest(p->store, &p->highest, &p->newest, &p->pinned, err))
         return false;
-    for (size_t i = 0; i < p->generation_count; i++) {
-        struct generation *generation = &p->generations[i];
-        if (strcmp(generation->service, p->service->name) != 0) {
-            err_set(err, ERR_CONFIG, 0, "%s holds generations of the service %s, not of %s",
-                    oci_store_location(p->store), generation->service, p->service->name);
-            return err_hint(err, "give each service an image of its own in effigy.yaml");
-        }
-        if (generation->pinned)
-            p->pinned = generation;
-    }
-    if (p->generation_count)
-        p->parent = &p->generations[p->generation_count - 1];
-    return true;
+    if (!p->newest.number)
+        return true;
+    p->parent = &p->newest;
+    if (strcmp(p->newest.service, p->service->name) == 0)
+        return true;
+    err_set(err, ERR_CONFIG, 0, "%s holds generations of the service %s, not of %s", oci_store_location(p->store),
+            p->newest.service, p->service->name);
+    return err_hint(err, "give each service an image of its own in effigy.yaml");
 }
 
 /* Do the parent's files belong to the same databases, in the same order? */
@@ -101,13 +96,14 @@ publication_same_content(const struct publication *p)
 }
 
 static bool
-publication_bake(struct publication *p, struct err **err)
+publication_bake(struct publication *p, bool force, struct err **err)
 {
     enum oci_compression compression;
     if (!oci_compression_parse(p->service->compression, &compression))
         return err_set(err, ERR_CONFIG, 0, "service %s: there is no compression '%s'", p->service->name,
                        p->service->compression);
-    size_t count = p->parent ? p->parent->file_count : 0;
+    /* By force everything is written anew, since what is there may be damaged. */
+    size_t count = p->parent && !force ? p->parent->file_count : 0;
     CLEANUP_FREE struct bake_parent *parent = mem_new_array(count, sizeof *parent);
     for (size_t i = 0; i < count; i++) {
         parent[i].file = p->parent->files[i].file;
@@ -333,7 +329,7 @@ publication_publish(struct publication *p, struct publish_result *result, struct
     double started = clock_seconds();
     int64_t created_ns;
     struct oci_descriptor top = {0};
-    p->number = p->parent ? p->parent->number + 1 : 1;
+    p->number = p->highest + 1;
     bool ok = clock_source_date(p->data.position.time_ns, &created_ns, err);
     if (ok) {
         p->created = clock_rfc3339(created_ns);
@@ -364,7 +360,9 @@ publish(const struct config *config, const struct config_service *service, const
     bool fresh = false;
     if (look) {
         /* Whatever may be missing is found out before the long work. */
-        ok = server_find(options->server_dir, &p.servers, err) && publication_bake(&p, err);
+        int64_t ignored;
+        ok = clock_source_date(0, &ignored, err) && server_find(options->server_dir, &p.servers, err) &&
+             publication_bake(&p, options->force, err);
         fresh = ok && (options->force || !publication_same_content(&p));
     }
     if (ok && look) {
@@ -380,8 +378,8 @@ publish(const struct config *config, const struct config_service *service, const
     } else if (ok) {
         CLEANUP_FREE char *tag = mem_printf("g%u", p.parent->number);
         ok = generation_read(p.store, tag, &result.generation, err);
-        result.generation.latest = p.parent->latest;
-        result.generation.pinned = p.parent->pinned;
+        result.generation.latest = p.newest.latest;
+        result.generation.pinned = p.newest.pinned;
         result.bytes_data = p.parent->data_bytes;
     }
     result.bytes_written = p.written;

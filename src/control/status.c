@@ -51,6 +51,11 @@ status_read_images(const struct config *config, const struct config_service *ser
         ret_latest->pinned = (*ret_list)[i].pinned;
     }
     oci_store_close(store);
+    if (!ok) {
+        generation_list_free(*ret_list, *ret_count);
+        *ret_list = NULL;
+        *ret_count = 0;
+    }
     /* A service that was never published is in order, too. */
     return ok || failed->kind == ERR_NOT_FOUND ? true : err_move(err, &failed);
 }

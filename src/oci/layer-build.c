@@ -344,13 +344,13 @@ oci_layer_build_begin(struct oci_store *store, enum oci_compression compression,
         .blocks = (tar.size + OCI_LAYER_BLOCK - 1) / OCI_LAYER_BLOCK,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .work = PTHREAD_COND_INITIALIZER,
-        .ring = layer_pool_limit(),
         .writer = writer,
     };
     build->ready = mem_new_array(count ? count : 1, sizeof *build->ready);
+    layer_pool_enter();
+    build->ring = layer_pool_limit();
     build->finished = mem_new_array(build->ring, sizeof *build->finished);
     build->lengths = mem_new_array(build->blocks, sizeof *build->lengths);
-    layer_pool_enter();
     build_advance(build);
 
     if (!threads)

@@ -11,6 +11,7 @@ static struct {
     pthread_cond_t given;
     struct layer_slot *spare;
     unsigned made, builds;
+    unsigned limit; /* fixed while there are builds, which size their rings by it */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .given = PTHREAD_COND_INITIALIZER};
 
 unsigned
@@ -24,14 +25,18 @@ layer_pool_cpus(void)
 unsigned
 layer_pool_limit(void)
 {
-    return layer_pool_cpus() + 4;
+    pthread_mutex_lock(&pool.lock);
+    unsigned limit = pool.limit;
+    pthread_mutex_unlock(&pool.lock);
+    return limit;
 }
 
 void
 layer_pool_enter(void)
 {
     pthread_mutex_lock(&pool.lock);
-    pool.builds++;
+    if (!pool.builds++)
+        pool.limit = layer_pool_cpus() + 4;
     pthread_mutex_unlock(&pool.lock);
 }
 
@@ -63,7 +68,7 @@ struct layer_slot *
 layer_pool_take(void)
 {
     pthread_mutex_lock(&pool.lock);
-    while (!pool.spare && pool.made >= layer_pool_limit())
+    while (!pool.spare && pool.made >= pool.limit)
         pthread_cond_wait(&pool.given, &pool.lock);
     struct layer_slot *slot = pool.spare;
     if (slot) {

@@ -22,7 +22,7 @@ struct layer_slot {
 
 /* The CPUs that the process may use, at most LAYER_THREADS_LIMIT. */
 unsigned layer_pool_cpus(void);
-/* How many slots there may be at once. */
+/* How many slots there may be at once; for who has entered. */
 unsigned layer_pool_limit(void);
 /* A build is there; the last one that leaves frees the memory. */
 void layer_pool_enter(void);

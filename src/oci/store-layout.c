@@ -558,14 +558,13 @@ layout_commit(struct oci_blob_writer *base, const struct oci_digest *digest, boo
     char path[PATH_ROOM];
     blob_path(digest, path);
     bool has = false;
-    if (!oci_layout_has_blob(base->store, digest, base->size, &has, err) || has ||
+    if (!oci_layout_has_blob(base->store, digest, base->size, &has, err) ||
         !layout_make_dir(layout, "blobs", err) || !layout_make_dir(layout, BLOBS_DIR, err)) {
         incoming_drop(layout, &writer->file);
-        if (has)
-            *ret_new = false;
-        return has;
+        return false;
     }
-    *ret_new = true;
+    /* Also over one of the same name: these bytes have that digest, those there may be damaged. */
+    *ret_new = !has;
     return incoming_publish(layout, &writer->file, BLOBS_DIR, path, err);
 }
 

@@ -243,6 +243,12 @@ oci_store_put_blob(struct oci_store *store, const void *bytes, size_t length,
     bool has, is_new = false;
     if (!store->ops->has_blob(store, &digest, length, &has, err))
         return false;
+    if (has) {
+        /* One that is damaged is as good as none. */
+        const struct oci_descriptor there = {.digest = digest, .size = length};
+        CLEANUP_BUF struct buf old = {0};
+        has = oci_store_get_blob(store, &there, length, &old, NULL);
+    }
     if (!has) {
         struct oci_blob_writer *writer;
         if (!oci_store_write_blob(store, &writer, err))

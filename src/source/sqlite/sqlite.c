@@ -23,12 +23,15 @@ master_place(const struct sqlite_source *source, const char *name, const char *p
         if (!plain && *c != '_' && *c != '-' && (*c != '.' || c == place))
             *c = '_';
     }
-    for (size_t i = 0; i < source->count; i++) {
-        if (strcmp(source->masters[i].place, place) == 0) {
-            char *longer = mem_printf("%s-%s", name, place);
-            free(place);
-            return longer;
+    for (size_t i = 0; i < source->count;) {
+        if (strcmp(source->masters[i].place, place) != 0) {
+            i++;
+            continue;
         }
+        char *longer = mem_printf("%s-%s", name, place);
+        free(place);
+        place = longer;
+        i = 0; /* that one may be taken, too */
     }
     return place;
 }

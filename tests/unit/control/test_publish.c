@@ -335,6 +335,53 @@ verify_finds_every_damaged_blob(void **state)
     assert_int_equal(damaged, 5);
 }
 
+/* A blob that rotted is replaced by force, though one of its name and size is there. */
+static void
+force_repairs_a_damaged_blob(void **state)
+{
+    struct scene *scene = *state;
+    struct publish_result first = must_publish(scene, false);
+    CLEANUP_FREE char *blobs = file_join(scene->images, "blobs/sha256");
+    CLEANUP_FREE char *path = file_join(blobs, oci_digest_hex(&first.generation.files[0].layer.descriptor.digest));
+    publish_result_free(&first);
+    CLEANUP_BUF struct buf bytes = {0};
+    ERR_LOCAL(err);
+    assert_ok(file_read(path, 1 << 24, &bytes, &err), err);
+    bytes.data[bytes.length / 2] ^= 1;
+    assert_ok(file_write_atomic(path, bytes.data, bytes.length, 0644, &err), err);
+    struct publish_result second = must_publish(scene, true);
+    assert_int_equal(second.generation.number, 2);
+    publish_result_free(&second);
+    struct verify_result result;
+    assert_ok(verify(scene->config, scene->service, "g2", true, &result, &err), err);
+    verify_result_free(&result);
+}
+
+static void
+change_tags(struct scene *scene, const struct oci_tag_change *changes, size_t count)
+{
+    struct oci_store *store = NULL;
+    ERR_LOCAL(err);
+    assert_ok(service_open_store(scene->config, scene->service, OCI_STORE_CREATE, &store, &err), err);
+    assert_ok(oci_store_lock(store, &err), err);
+    assert_ok(oci_store_set_tags(store, changes, count, &err), err);
+    oci_store_close(store);
+}
+
+/* Whoever removes tags of generations changes neither what is pinned nor which numbers were given. */
+static void
+removed_tags_free_neither_pin_nor_number(void **state)
+{
+    struct scene *scene = *state;
+    struct publish_result first = must_publish(scene, false);
+    change_tags(scene, (struct oci_tag_change[]){{GENERATION_TAG_PINNED, &first.generation.top}, {"g1", NULL}}, 2);
+    publish_result_free(&first);
+    struct publish_result second = must_publish(scene, true);
+    assert_int_equal(second.generation.number, 2);
+    assert_false(second.latest_moved);
+    publish_result_free(&second);
+}
+
 static void
 export_gives_the_files_back_all_or_nothing(void **state)
 {
@@ -417,6 +464,8 @@ main(void)
         SCENE_TEST(a_missing_master_leaves_no_folder),
         SCENE_TEST(verify_sees_the_master_move),
         SCENE_TEST(verify_finds_every_damaged_blob),
+        SCENE_TEST(force_repairs_a_damaged_blob),
+        SCENE_TEST(removed_tags_free_neither_pin_nor_number),
         SCENE_TEST(export_gives_the_files_back_all_or_nothing),
         SCENE_TEST(status_is_a_result_even_when_the_master_is_away),
     };
