@@ -83,6 +83,11 @@ sandbox_processes() {
     printf '%s' "$found"
 }
 
+# A command that hangs is a failure, not a test that never ends.
+effigy() {
+    timeout --foreground -k 5 180 "$BUILD/src/cli/effigy" "$@"
+}
+
 # Runs a command; its exit code, stdout and stderr are then in $status, $out and $err.
 capture() {
     status=0

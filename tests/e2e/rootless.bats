@@ -27,7 +27,7 @@ as_user() {
     mkdir home
     chown -R "$USERNAME" "$SANDBOX"
     as_user unshare --user --map-root-user true 2>/dev/null || skip "this kernel gives users no namespaces"
-    as_user test -x "$(command -v effigy)" || skip "the build folder is closed to other users"
+    as_user test -x "$BUILD/src/cli/effigy" || skip "the build folder is closed to other users"
     as_user sqlite3 shop.db "create table state (value text); insert into state values ('one')"
     ok as_user effigy init shop --master sqlite:shop.db --image oci:images/shop
     ok as_user effigy publish shop
