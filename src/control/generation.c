@@ -2,10 +2,13 @@
 #include "control/generation.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 
 #include <string.h>
+
+#define GENERATION_NOTE "position"
 
 bool
 generation_tag_parse(const char *tag, unsigned *ret_number)
@@ -126,6 +129,19 @@ generation_resolve(struct oci_store *store, const char *tag, struct generation *
     return ok;
 }
 
+/* "<digest> <position>", of the newest generation. */
+static void
+generation_read_note(struct oci_store *store, struct generation *generation)
+{
+    CLEANUP_BUF struct buf note = {0};
+    if (!oci_store_get_note(store, GENERATION_NOTE, &note))
+        return;
+    const char *text = buf_text(&note);
+    size_t length = strlen(generation->top.digest.text);
+    if (strncmp(text, generation->top.digest.text, length) == 0 && text[length] == ' ')
+        generation->seen_position = mem_strndup(text + length + 1, strcspn(text + length + 1, "\n"));
+}
+
 bool
 generation_read(struct oci_store *store, const char *tag, struct generation *ret_generation, struct err **err)
 {
@@ -141,8 +157,24 @@ generation_read(struct oci_store *store, const char *tag, struct generation *ret
         generation_free(&generation);
         return false;
     }
+    generation_read_note(store, &generation);
     *ret_generation = generation;
     return true;
+}
+
+bool
+generation_is_at(const struct generation *generation, const char *position)
+{
+    return strcmp(generation->position, position) == 0 ||
+           (generation->seen_position && strcmp(generation->seen_position, position) == 0);
+}
+
+void
+generation_note_position(struct oci_store *store, const struct generation *generation, const char *position)
+{
+    CLEANUP_FREE char *text = mem_printf("%s %s\n", generation->top.digest.text, position);
+    if (!oci_store_put_note(store, GENERATION_NOTE, text))
+        log_debug("the position could not be noted; the next publish will look again");
 }
 
 void
@@ -154,6 +186,7 @@ generation_free(struct generation *generation)
     free(generation->parent);
     free(generation->parent_digest);
     free(generation->position);
+    free(generation->seen_position);
     free(generation->engine);
     free(generation->engine_version);
     free(generation->format);

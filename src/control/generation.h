@@ -42,6 +42,7 @@ struct generation {
     struct oci_descriptor image;    /* the manifest for the host, or the first */
     char *service, *parent, *parent_digest, *position, *engine, *engine_version, *format;
     bool position_exact;
+    char *seen_position;            /* a later position at which the content was the same still, or NULL */
     int64_t created_ns;
     uint64_t data_bytes;            /* settled size */
     uint64_t image_bytes;           /* blobs of the image, compressed */
@@ -49,6 +50,12 @@ struct generation {
     size_t file_count;
     bool latest, pinned;            /* carries that tag */
 };
+
+/* Is this a position at which the master had the generation's content? The text need not be exact. */
+bool generation_is_at(const struct generation *generation, const char *position);
+/* Notes beside the images that the content was the same at this (exact) position, too, so that nobody has to look
+ * again; a note that is lost costs a look. */
+void generation_note_position(struct oci_store *store, const struct generation *generation, const char *position);
 
 /* "g12" as 12; false if it is no generation's tag. */
 bool generation_tag_parse(const char *tag, unsigned *ret_number);

@@ -77,8 +77,11 @@ publication_same_shape(const struct publication *p)
 static bool
 publication_same_position(const struct publication *p)
 {
-    return publication_same_shape(p) && p->probe.position.exact && p->parent->position_exact &&
-           strcmp(p->probe.position.text, p->parent->position) == 0;
+    if (!publication_same_shape(p) || !p->probe.position.exact)
+        return false;
+    /* What was noted was exact. */
+    bool noted = p->parent->seen_position && strcmp(p->probe.position.text, p->parent->seen_position) == 0;
+    return noted || (p->parent->position_exact && strcmp(p->probe.position.text, p->parent->position) == 0);
 }
 
 static bool
@@ -377,6 +380,8 @@ publish(const struct config *config, const struct config_service *service, const
         ok = publication_publish(&p, &result, err);
     } else if (ok) {
         CLEANUP_FREE char *tag = mem_printf("g%u", p.parent->number);
+        if (look && p.data.position.exact)
+            generation_note_position(p.store, p.parent, p.data.position.text);
         ok = generation_read(p.store, tag, &result.generation, err);
         result.generation.latest = p.newest.latest;
         result.generation.pinned = p.newest.pinned;

@@ -15,7 +15,7 @@ status_behind(const struct status *status, const struct generation *generation, 
     *ret_seconds = -1;
     if (!status->master_ok || !generation)
         return false;
-    bool behind = strcmp(status->probe.position.text, generation->position) != 0;
+    bool behind = !generation_is_at(generation, status->probe.position.text);
     double since = (double)(clock_wall_ns() - generation->created_ns) / 1e9;
     *ret_seconds = !behind ? 0 : since > 0 ? since : 0;
     return behind;

@@ -219,7 +219,7 @@ verify_master(const struct config *config, const struct config_service *service,
     if (ok) {
         verify_compare(&image, &master, result);
         result->equal = !result->difference_count;
-        result->master_moved = strcmp(position.text, generation->position) != 0;
+        result->master_moved = !generation_is_at(generation, position.text);
     }
     source_content_free(&master);
     source_content_free(&image);

@@ -20,6 +20,8 @@ struct oci_store_ops {
     void (*close)(struct oci_store *store); /* also gives the lock back */
     bool (*lock)(struct oci_store *store, struct err **err);
     const char *(*work_dir)(struct oci_store *store, struct err **err);
+    bool (*get_note)(struct oci_store *store, const char *key, struct buf *ret_text);
+    bool (*put_note)(struct oci_store *store, const char *key, const char *text);
     bool (*has_blob)(struct oci_store *store, const struct oci_digest *digest, uint64_t size,
                      bool *ret_has, struct err **err);
 

@@ -5,6 +5,7 @@
  *
  *   .effigy/lock       the publisher's lock
  *   .effigy/work/      the publisher's working files
+ *   .effigy/note-KEY   what saves work and may be lost
  *   .effigy/incoming/  files that are not whole yet; each is locked by the process that writes it
  *
  * so that everything that is half-done lies where outsiders do not look, on the same file system.

@@ -17,6 +17,7 @@
 #define LAYOUT_FILE_LIMIT 4096
 #define BLOBS_DIR "blobs/sha256"
 #define OWN_DIR ".effigy"
+#define NOTE_LIMIT 4096 /* bytes */
 #define LOCK_FILE OWN_DIR "/lock"
 #define WORK_DIR OWN_DIR "/work"
 #define INCOMING_DIR OWN_DIR "/incoming"
@@ -569,6 +570,22 @@ layout_commit(struct oci_blob_writer *base, const struct oci_digest *digest, boo
 }
 
 static bool
+layout_get_note(struct oci_store *store, const char *key, struct buf *ret_text)
+{
+    CLEANUP_FREE char *path = mem_printf(OWN_DIR "/note-%s", key);
+    bool missing;
+    return oci_layout_read_file((struct oci_layout *)store, path, NOTE_LIMIT, ret_text, &missing, NULL);
+}
+
+static bool
+layout_put_note(struct oci_store *store, const char *key, const char *text)
+{
+    struct oci_layout *layout = (struct oci_layout *)store;
+    CLEANUP_FREE char *path = mem_printf("%s/" OWN_DIR "/note-%s", layout->path, key);
+    return layout_make_own(layout, INCOMING_DIR, NULL) && file_write_atomic(path, text, strlen(text), 0644, NULL);
+}
+
+static bool
 layout_get_manifest(struct oci_store *store, const char *tag, const struct oci_digest *digest,
                     struct oci_descriptor *ret_descriptor, struct buf *ret_bytes, struct err **err)
 {
@@ -615,6 +632,8 @@ oci_layout_open(const char *folder, enum oci_store_mode mode, struct oci_store *
         .close = layout_close,
         .lock = layout_lock,
         .work_dir = layout_work_dir,
+        .get_note = layout_get_note,
+        .put_note = layout_put_note,
         .has_blob = oci_layout_has_blob,
         .open_reader = layout_open_reader,
         .read = layout_read,

@@ -267,6 +267,20 @@ oci_store_put_blob(struct oci_store *store, const void *bytes, size_t length,
     return true;
 }
 
+/* Notes */
+
+bool
+oci_store_get_note(struct oci_store *store, const char *key, struct buf *ret_text)
+{
+    return store->ops->get_note(store, key, ret_text);
+}
+
+bool
+oci_store_put_note(struct oci_store *store, const char *key, const char *text)
+{
+    return store->ops->put_note(store, key, text);
+}
+
 /* Manifests */
 
 bool

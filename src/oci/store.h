@@ -81,6 +81,11 @@ bool oci_store_put_blob(struct oci_store *store, const void *bytes, size_t lengt
  * $TMPDIR. */
 const char *oci_store_work_dir(struct oci_store *store, struct err **err);
 
+/* Small texts (at most 4 KiB) that are kept near the images to save work. They may be missing or lost at any time, and
+ * nothing may depend on them; so neither function gives a reason. `key` is a plain file name. */
+bool oci_store_get_note(struct oci_store *store, const char *key, struct buf *ret_text);
+bool oci_store_put_note(struct oci_store *store, const char *key, const char *text);
+
 /* Manifests and indexes, by digest. `bytes` are stored exactly as given. */
 bool oci_store_put_manifest(struct oci_store *store, const char *media_type, const char *bytes, size_t length,
                             struct oci_descriptor *ret_descriptor, bool *ret_new, struct err **err);

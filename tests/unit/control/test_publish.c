@@ -99,10 +99,22 @@ the_same_state_gives_no_new_generation(void **state)
     assert_int_equal(second.bytes_written, 0);
     assert_int_equal(second.bytes_data, first.bytes_data);
     /* A commit that leaves the content as it was moves the position but is no change. */
-    sql(scene->master, "update item set name = name");
+    sql(scene->master, "insert into item values(77, 'x'); delete from item where id = 77");
     struct publish_result third = must_publish(scene, false);
     assert_false(third.changed);
     assert_int_equal(third.bytes_written, 0);
+    assert_true(third.seconds_snapshot > 0);
+    /* That is remembered: nobody has to look at this position again, and nothing is stale. */
+    struct publish_result again = must_publish(scene, false);
+    assert_false(again.changed);
+    assert_true(again.seconds_snapshot == 0);
+    publish_result_free(&again);
+    struct status status;
+    struct runtime_options nowhere = {.root = scene->folder, .run_root = scene->images};
+    ERR_LOCAL(err);
+    assert_ok(status_read(scene->config, scene->service, &nowhere, &status, &err), err);
+    assert_false(status.newest_behind);
+    status_free(&status);
     sql(scene->master, "insert into item(name) values('sceptre')");
     struct publish_result fourth = must_publish(scene, false);
     assert_true(fourth.changed);
