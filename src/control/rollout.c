@@ -248,11 +248,26 @@ rollout_replace(struct rollout *r, unsigned wanted, struct rollout_result *resul
     return true;
 }
 
+/* As many as run now. A rollout that was killed has left one too many: the youngest knows how many there were to be. */
+static unsigned
+rollout_count_now(const struct rollout *r)
+{
+    unsigned count = 0, wanted = 0;
+    for (size_t i = 0; i < r->old_count; i++) {
+        if (r->old[i].state == RUNTIME_STOPPING)
+            continue;
+        count++;
+        wanted = r->old[i].wanted;
+    }
+    return wanted && wanted < count ? wanted : count;
+}
+
 /* Brings the service to r->target. */
 static bool
 rollout_roll(struct rollout *r, const struct rollout_options *options, unsigned wanted, struct rollout_result *result,
              struct err **err)
 {
+    r->spec.wanted = wanted;
     if (!rollout_choose_address(r, options->listen, options->port, err) || !rollout_choose_spec(r, err) ||
         !runtime_prepare(r->runtime, r->store, &r->target.image, err) ||
         !rollout_replace(r, wanted, result, err) ||
@@ -291,7 +306,8 @@ rollout_run(const struct config *config, const struct config_service *service, c
     struct rollout_result result = {0};
     bool ok = rollout_open(&r, config, &options->runtime, err) &&
               generation_read(r.store, options->tag ? options->tag : GENERATION_TAG_LATEST, &r.target, err);
-    unsigned wanted = options->replicas ? options->replicas : r.old_count ? (unsigned)r.old_count : (unsigned)service->replicas;
+    unsigned running = rollout_count_now(&r);
+    unsigned wanted = options->replicas ? options->replicas : running ? running : (unsigned)service->replicas;
     ok = ok && rollout_roll(&r, options, wanted, &result, err);
     return rollout_finish(&r, ok, &result, ret_result, err);
 }
@@ -320,7 +336,8 @@ rollout_move(struct rollout *r, const struct runtime_options *runtime, bool pin,
              struct err **err)
 {
     struct rollout_options options = {.runtime = *runtime};
-    if (r->old_count && !rollout_roll(r, &options, (unsigned)r->old_count, result, err))
+    unsigned running = rollout_count_now(r);
+    if (running && !rollout_roll(r, &options, running, result, err))
         return false;
     const struct oci_descriptor *top = &r->target.top;
     struct oci_tag_change changes[] = {

@@ -57,6 +57,8 @@ struct runtime_spec {
     unsigned listen_port;                   /* published port */
     uint64_t memory_bytes;                  /* 0: no limit */
     double cpus;                            /* 0: no limit */
+    unsigned wanted;                        /* how many replicas the service is to have when the rollout that
+                                               starts this one is through; kept for who has to complete it */
 };
 
 enum runtime_state {
@@ -82,6 +84,7 @@ struct runtime_replica {
     int exit_code;        /* of the last end; -1 if it never ended */
     pid_t pid;            /* on the host; 0 if it is not running */
     int64_t started_ns;   /* wall clock */
+    unsigned wanted;      /* as in the spec that it was started by */
     char *log_path;
     char *reason;         /* why it is not healthy: the last lines of its log, or NULL */
 };

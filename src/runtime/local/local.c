@@ -185,6 +185,7 @@ local_look(const char *folder, struct runtime_replica *ret_replica, struct err *
         .address = steal_ptr(&record.address),
         .published = steal_ptr(&record.published),
         .started_ns = record.started_ns,
+        .wanted = record.wanted,
         .log_path = file_join(folder, "log"),
     };
     local_take_state(ret_replica, &state);

@@ -12,11 +12,11 @@
 bool
 record_write(const char *folder, const struct local_record *record, struct err **err)
 {
-    json_t *json = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", record->id, "service",
+    json_t *json = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", record->id, "service",
                              record->service, "generation", (json_int_t)record->generation, "manifest",
                              record->manifest_digest, "address", record->address, "published", record->published,
                              "health_path", record->health_path, "runc", record->runc, "runc_root", record->runc_root,
-                             "started_ns", (json_int_t)record->started_ns);
+                             "started_ns", (json_int_t)record->started_ns, "wanted", (json_int_t)record->wanted);
     CLEANUP_FREE char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     json_decref(json);
     if (!text)
@@ -33,13 +33,14 @@ record_read(const char *folder, struct local_record *ret_record, struct err **er
     if (!file_read(path, RECORD_LIMIT, &bytes, err))
         return false;
     const char *id, *service, *manifest, *address, *published, *health_path, *runc, *runc_root;
-    json_int_t generation, started_ns;
+    json_int_t generation, started_ns, wanted;
     json_error_t why;
     json_t *json = json_loadb(buf_text(&bytes), bytes.length, 0, &why);
-    if (!json || json_unpack_ex(json, &why, 0, "{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", &id,
+    if (!json || json_unpack_ex(json, &why, 0, "{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "id", &id,
                                 "service", &service, "generation", &generation, "manifest", &manifest, "address",
                                 &address, "published", &published, "health_path", &health_path, "runc", &runc,
-                                "runc_root", &runc_root, "started_ns", &started_ns) < 0) {
+                                "runc_root", &runc_root, "started_ns", &started_ns,
+                                "wanted", &wanted) < 0) {
         json_decref(json);
         return err_set(err, ERR_CORRUPT, 0, "cannot read %s: %s", path, why.text);
     }
@@ -54,6 +55,7 @@ record_read(const char *folder, struct local_record *ret_record, struct err **er
         .runc = mem_strdup(runc),
         .runc_root = mem_strdup(runc_root),
         .started_ns = started_ns,
+        .wanted = (unsigned)wanted,
     };
     json_decref(json);
     return true;

@@ -29,6 +29,7 @@ struct local_record {
     char *runc;        /* absolute path of the program */
     char *runc_root;   /* its --root */
     int64_t started_ns;
+    unsigned wanted;   /* see runtime.h */
 };
 bool record_write(const char *folder, const struct local_record *record, struct err **err);
 bool record_read(const char *folder, struct local_record *ret_record, struct err **err);

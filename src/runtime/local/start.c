@@ -259,6 +259,7 @@ local_start(struct runtime *runtime, const struct runtime_spec *spec, struct run
         .runc = mem_strdup(local->runc),
         .runc_root = file_join(local->run_root, "runc"),
         .started_ns = clock_wall_ns(),
+        .wanted = spec->wanted,
     };
     if (!start_choose_id(local, &record, err))
         return false;
@@ -280,6 +281,7 @@ local_start(struct runtime *runtime, const struct runtime_spec *spec, struct run
         .state = RUNTIME_STARTING,
         .exit_code = -1,
         .started_ns = record.started_ns,
+        .wanted = record.wanted,
         .log_path = file_join(folder, "log"),
     };
     return true;
