@@ -39,6 +39,7 @@ install: $(BUILD)/build.ninja
 	DESTDIR="$(DESTDIR)" $(MESON) install -C $(BUILD) --no-rebuild
 
 format:
+	@tools/install-deps format
 	find src tests -name '*.[ch]' -exec clang-format -i {} +
 
 clean:

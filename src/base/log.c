@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
-#include "base/mem.h"
+#include "base/buf.h"
 #include "base/progress.h"
+#include "base/secret.h"
 
-#include <string.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 static enum log_level log_level = LOG_NOTE;
 
@@ -26,10 +28,13 @@ log_line(enum log_level level, const char *prefix, const char *format, va_list a
 {
     if (level > log_level)
         return;
-    CLEANUP_FREE char *text = mem_vprintf(format, args);
-    CLEANUP_FREE char *line = mem_printf("%s%s\n", prefix, text);
+    CLEANUP_BUF struct buf line = {0};
+    buf_puts(&line, prefix);
+    buf_vprintf(&line, format, args);
+    buf_putc(&line, '\n');
+    secret_hide(&line);
     progress_clear();
-    fwrite(line, 1, strlen(line), stderr);
+    fwrite(line.data, 1, line.length, stderr);
     fflush(stderr);
 }
 

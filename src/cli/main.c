@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "base/secret.h"
 #include "base/stop.h"
 #include "base/str.h"
 #include "cli/cli.h"
@@ -89,8 +90,10 @@ main_finish(struct cli *cli, struct err **err)
         if (*err)
             json_object_set_new(cli->json, "error", out_error_json(*err));
         out_json_write(cli->json, &out);
+        secret_hide(&out);
     } else {
         buf_puts(&out, buf_text(&cli->text));
+        secret_hide(&out);
         out_make_safe(&out);
     }
     ERR_LOCAL(unwritten);
@@ -103,6 +106,7 @@ main_finish(struct cli *cli, struct err **err)
         return told->kind;
     CLEANUP_BUF struct buf text = {0};
     out_error_text(told, &text);
+    secret_hide(&text);
     out_make_safe(&text);
     fputs(buf_text(&text), stderr);
     return told->kind;
@@ -127,5 +131,6 @@ main(int argc, char **argv)
     buf_free(&cli.text);
     free(cli.tag);
     config_free(cli.config);
+    secret_forget_all();
     return code;
 }

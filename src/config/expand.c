@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "config/value.h"
 
@@ -79,6 +80,7 @@ config_expand(const char *text, const char *base_dir, char **ret_text, struct er
         CLEANUP_FREE char *reference = mem_strndup(dollar, (size_t)(end + 1 - dollar));
         CLEANUP_FREE char *inner = mem_strndup(dollar + 2, (size_t)(end - dollar - 2));
         bool ok;
+        size_t before = out.length;
         if (strstr(inner, "${")) {
             return err_set(err, ERR_CONFIG, 0, "%s: a reference inside a reference is not allowed", reference);
         } else if (str_starts(inner, "env:")) {
@@ -91,6 +93,7 @@ config_expand(const char *text, const char *base_dir, char **ret_text, struct er
         }
         if (!ok)
             return false;
+        secret_add(buf_text(&out) + before, reference);
         text = end + 1;
     }
     buf_puts(&out, text);

@@ -28,6 +28,7 @@
 #define HEALTH_FIRST_MS 100   /* between questions until the first good answer */
 #define HEALTH_LATER_MS 2000
 #define HEALTH_STRIKES 3      /* failures in a row that make it unhealthy */
+#define KILL_EXTRA_MS 1000 /* the server ends by itself after its grace period, which is the same */
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_LAST_MS 30000
 #define BACKOFF_FORGET_MS 60000
@@ -250,7 +251,7 @@ monitor_terminate(struct monitor *monitor)
 static void
 monitor_stop_container(struct monitor *monitor)
 {
-    monitor->kill_at = monitor_now() + monitor->grace_ms;
+    monitor->kill_at = monitor_now() + monitor->grace_ms + KILL_EXTRA_MS;
     monitor->ask_at = monitor->answer_by = NEVER;
     health_end(&monitor->health, NULL);
     monitor_terminate(monitor);
@@ -269,6 +270,11 @@ monitor_ran(struct monitor *monitor, int status)
     } else if (monitor->early == (pid_t)pid) {
         monitor_container_ended(monitor, monitor->early_status);
     } else {
+        siginfo_t info;
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0) { /* reaped before it was known */
+            monitor_ended(monitor, "it ended while runc was starting it");
+            return;
+        }
         monitor->pid = (pid_t)pid;
         if (monitor->is_stopping)
             monitor_stop_container(monitor);
@@ -327,7 +333,7 @@ monitor_reap(struct monitor *monitor)
 static void
 monitor_stop(struct monitor *monitor, unsigned grace_ms)
 {
-    int64_t latest = monitor_now() + grace_ms;
+    int64_t latest = monitor_now() + grace_ms + KILL_EXTRA_MS;
     if (monitor->is_stopping) { /* asked again: the earlier end wins */
         if (monitor->kill_at != NEVER && latest < monitor->kill_at)
             monitor->kill_at = latest;

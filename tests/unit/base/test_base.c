@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "base/secret.h"
 #include "base/sha256.h"
 #include "unit.h"
 
@@ -164,6 +165,21 @@ children_are_run_without_a_shell(void **state)
 }
 
 static void
+what_is_secret_is_hidden(void **state)
+{
+    secret_add("hunter2hunter2", "${env:PASSWORD}");
+    secret_add("abc", "${env:SHORT}");
+    CLEANUP_BUF struct buf text = {0};
+    buf_puts(&text, "cannot connect as hunter2hunter2, abc: hunter2hunter2");
+    secret_hide(&text);
+    assert_string_equal(buf_text(&text), "cannot connect as ${env:PASSWORD}, abc: ${env:PASSWORD}");
+    secret_forget_all();
+    buf_puts(&text, " hunter2hunter2");
+    secret_hide(&text);
+    assert_non_null(strstr(buf_text(&text), "hunter2"));
+}
+
+static void
 sha256_is_sha256(void **state)
 {
     char hex[SHA256_HEX_ROOM];
@@ -182,6 +198,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_lock_excludes_until_its_holder_ends, unit_folder_setup, unit_folder_teardown),
         cmocka_unit_test(times_are_rfc3339),
         cmocka_unit_test(children_are_run_without_a_shell),
+        cmocka_unit_test(what_is_secret_is_hidden),
         cmocka_unit_test(sha256_is_sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
