@@ -3,7 +3,7 @@
  * Publishing: the master's state becomes the next generation, unless nothing has changed.
  *
  * The order, so that a kill at any moment leaves the previous generation in place and the next run finds what was
- * already done: lock (store, then master), probe, snapshot, settle, bake (blobs), config, manifest, then the tags
+ * already done: probe, lock (store, then master), snapshot, settle, bake (blobs), config, manifest, then the tags
  * g<N> and `latest` in one change.
  */
 #ifndef EFFIGY_CONTROL_PUBLISH_H
