@@ -9,7 +9,7 @@
 #include "runtime/runtime.h"
 #include "source/source.h"
 
-/* Each opens one thing and wraps errors with the service's name. Close with the module's own function. */
+/* Each opens one thing and says in errors what it was. Close with the module's own function. */
 bool service_open_store(const struct config *config, const struct config_service *service, enum oci_store_mode mode,
                         struct oci_store **ret_store, struct err **err);
 bool service_open_source(const struct config *config, const struct config_service *service,
