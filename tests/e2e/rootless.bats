@@ -16,7 +16,7 @@ teardown_file() {
 }
 
 as_user() {
-    runuser -u "$USERNAME" -- env -i PATH="$PATH" HOME="$SANDBOX/home" EFFIGY_ROOT="$EFFIGY_ROOT" \
+    runuser -u "$USERNAME" -- env -i PATH="$SANDBOX/programs/cli:$PATH" HOME="$SANDBOX/home" EFFIGY_ROOT="$EFFIGY_ROOT" \
         EFFIGY_RUN_ROOT="$EFFIGY_RUN_ROOT" "$@"
 }
 
@@ -24,10 +24,12 @@ as_user() {
     [ "$(id -u)" -eq 0 ] || skip "this test becomes a normal user; the others ran as one already"
     command -v runuser >/dev/null || skip "there is no runuser"
     chmod 755 "$SANDBOX"
-    mkdir home
+    mkdir -p home programs/cli programs/replica
+    # The build folder may be closed to others.
+    cp "$BUILD/src/cli/effigy" programs/cli/
+    cp "$BUILD/src/replica/effigy-serve" programs/replica/
     chown -R "$USERNAME" "$SANDBOX"
     as_user unshare --user --map-root-user true 2>/dev/null || skip "this kernel gives users no namespaces"
-    as_user test -x "$BUILD/src/cli/effigy" || skip "the build folder is closed to other users"
     as_user sqlite3 shop.db "create table state (value text); insert into state values ('one')"
     ok as_user effigy init shop --master sqlite:shop.db --image oci:images/shop
     ok as_user effigy publish shop
