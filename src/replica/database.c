@@ -21,7 +21,7 @@ struct database {
     bool connected; /* the virtual tables */
     struct statement *cache[DATABASE_STATEMENTS];
     uint64_t uses;
-    bool varying; /* what the authorizer saw while the current statement was compiled */
+    bool varying, long_steps; /* what the authorizer saw while the current statement was compiled */
     bool refused;
     char refusal[160];
 };
@@ -43,6 +43,9 @@ database_authorize(void *arg, int action, const char *first, const char *second,
     switch (authorizer_judge(action, first, second)) {
     case AUTHORIZER_ALLOW_VARYING:
         database->varying = true;
+        return SQLITE_OK;
+    case AUTHORIZER_ALLOW_LONG:
+        database->long_steps = true;
         return SQLITE_OK;
     case AUTHORIZER_ALLOW:
         return SQLITE_OK;
@@ -266,7 +269,7 @@ database_compile(struct database *database, const char *sql, size_t length, stru
 {
     sqlite3_stmt *handle = NULL;
     const char *tail = NULL;
-    database->varying = false;
+    database->varying = database->long_steps = false;
     /* Cached statements live long; SQLite then does not spend its lookaside memory on them. */
     unsigned flags = length <= DATABASE_STATEMENT_BYTES ? SQLITE_PREPARE_PERSISTENT : 0;
     if (sqlite3_prepare_v3(database->handle, sql, (int)length + 1, flags, &handle, &tail) != SQLITE_OK)
@@ -285,6 +288,7 @@ database_compile(struct database *database, const char *sql, size_t length, stru
     struct statement *statement = mem_new(sizeof *statement);
     statement->handle = handle;
     statement->varying = database->varying;
+    statement->long_steps = database->long_steps;
     return statement;
 }
 

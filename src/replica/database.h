@@ -30,7 +30,8 @@ struct database_options {
 
 struct statement {
     sqlite3_stmt *handle;
-    bool varying; /* its result may differ from one run to the next */
+    bool varying;    /* its result may differ from one run to the next */
+    bool long_steps; /* one step of it may walk through a whole table (count(*), dbstat) */
     /* the cache's own */
     uint64_t hash, last_use;
     char *sql;

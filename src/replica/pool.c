@@ -229,14 +229,6 @@ pool_state(struct pool *pool)
     return state;
 }
 
-bool
-pool_is_busy(const struct pool *pool)
-{
-    size_t wanted =
-        __atomic_load_n(&pool->busy, __ATOMIC_RELAXED) + __atomic_load_n(&pool->queued, __ATOMIC_RELAXED);
-    return wanted >= __atomic_load_n(&pool->threads, __ATOMIC_RELAXED);
-}
-
 size_t
 pool_cpus(void)
 {

@@ -52,9 +52,6 @@ struct pool_state {
 };
 struct pool_state pool_state(struct pool *pool);
 
-/* Would a job have to wait? A guess, without a lock. */
-bool pool_is_busy(const struct pool *pool);
-
 /* The CPUs that this process may use: affinity and the cgroup's quota. */
 size_t pool_cpus(void);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define QUERY_STEPS_PER_LOOK 1000
+#define QUERY_STEPS_PER_QUICK_LOOK 20 /* a step may take long, and all connections of the loop wait for it */
 #define QUERY_SECONDS_PER_POLL 0.02
 #define QUERY_TAIL_BYTES 64 /* what a format writes behind the last row */
 
@@ -46,7 +47,8 @@ query_begin(struct database *database, const struct query_limits *limits, struct
     *watch = (struct query_watch){.deadline = limits->deadline,
                                   .client = limits->client,
                                   .next_look = clock_seconds() + QUERY_SECONDS_PER_POLL};
-    sqlite3_progress_handler(database_handle(database), QUERY_STEPS_PER_LOOK, query_look, watch);
+    int steps = limits->quick ? QUERY_STEPS_PER_QUICK_LOOK : QUERY_STEPS_PER_LOOK;
+    sqlite3_progress_handler(database_handle(database), steps, query_look, watch);
     memory_scope_begin(limits->heap, limits->deadline);
 }
 
@@ -263,7 +265,10 @@ query_run(struct database *database, const struct request *request, const char *
         return;
     }
     result->varying = statement->varying;
-    if (query_bind(statement->handle, request, &code, &result->problem))
+    result->long_steps = statement->long_steps;
+    if (limits->quick && statement->long_steps)
+        query_explain_time(limits, &result->problem);
+    else if (query_bind(statement->handle, request, &code, &result->problem))
         code = query_fetch(statement->handle, request, generation, limits->max_rows, answer, result);
     bool kept = code == SQLITE_DONE || result->problem.status;
     if (!kept)

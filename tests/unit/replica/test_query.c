@@ -290,6 +290,26 @@ test_varying(void **state)
 }
 
 static void
+test_long_steps_are_not_quick(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const sql[] = {"SELECT CASE 1 WHEN 1 THEN (SELECT count(*) FROM t) END",
+                                      "SELECT pageno FROM dbstat WHERE aggregate=1 AND name='t'"};
+    for (size_t i = 0; i < ARRAY_LENGTH(sql); i++) {
+        run_with(f, sql[i], NULL);
+        assert_int_equal(f->result.problem.status, 0);
+        assert_true(f->result.long_steps);
+        f->limits.quick = true;
+        assert_problem(f, sql[i], 504, "time-limit");
+        f->limits.quick = false;
+    }
+    f->limits.quick = true;
+    assert_rows(f, "SELECT name FROM t WHERE id=1", "one\r\n");
+    assert_false(f->result.long_steps);
+    f->limits.quick = false;
+}
+
+static void
 test_cache_holds_no_values(void **state)
 {
     struct fixture *f = *state;
@@ -365,6 +385,7 @@ main(void)
         cmocka_unit_test(test_compile_bomb),
         cmocka_unit_test(test_client_gone),
         cmocka_unit_test(test_varying),
+        cmocka_unit_test(test_long_steps_are_not_quick),
         cmocka_unit_test(test_cache_holds_no_values),
         cmocka_unit_test(test_catalog),
         cmocka_unit_test(test_databases_that_cannot_be_opened),
