@@ -379,6 +379,20 @@ test_step_that_cannot_be_interrupted(void **state)
 }
 
 static void
+test_ends_when_too_many_are_stuck(void **state)
+{
+    struct server_process server;
+    enum { BOMBS = 17 };
+    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=100", "EFFIGY_WORKERS=17", NULL});
+    int fds[BOMBS];
+    for (int i = 0; i < BOMBS; i++)
+        fds[i] = ask(&server, ENDLESS_STEP);
+    assert_int_equal(server_wait(&server), 1);
+    for (int i = 0; i < BOMBS; i++)
+        close(fds[i]);
+}
+
+static void
 test_drain(void **state)
 {
     struct server_process server;
@@ -544,6 +558,7 @@ main(void)
         cmocka_unit_test(test_quick_statement_with_bombs_as_parameters),
         cmocka_unit_test(test_bombs_hurt_nobody_else),
         cmocka_unit_test(test_step_that_cannot_be_interrupted),
+        cmocka_unit_test(test_ends_when_too_many_are_stuck),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_ends_with_the_grace_period),
         cmocka_unit_test(test_settings),
