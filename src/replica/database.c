@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+_Static_assert(DATABASE_PARAMETERS == REQUEST_PARAMS, "each parameter wants a value");
+
 #define DATABASE_MMAP_BYTES 0x7fff0000LL /* SQLite's own ceiling; what lies behind it is read by pread(2) */
 
 struct database {

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define DATABASE_STATEMENTS 64         /* compiled statements kept */
-#define DATABASE_PARAMETERS 32766      /* of one statement */
+#define DATABASE_PARAMETERS 1000       /* of one statement: no request has more values */
 #define DATABASE_STATEMENT_BYTES 16384 /* of SQL; longer ones are not kept */
 
 struct database;

@@ -2,6 +2,7 @@
 #include "replica/query.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "replica/memory.h"
 
 #include <poll.h>
@@ -162,11 +163,11 @@ query_bind_one(sqlite3_stmt *statement, int index, const struct param *param)
 static int
 query_parameter_index(sqlite3_stmt *statement, const char *name)
 {
+    CLEANUP_FREE char *prefixed = mem_printf(":%s", name);
     int index = sqlite3_bind_parameter_index(statement, name);
-    for (int i = 1, n = sqlite3_bind_parameter_count(statement); !index && i <= n; i++) {
-        const char *own = sqlite3_bind_parameter_name(statement, i);
-        if (own && own[0] != '?' && strcmp(own + 1, name) == 0)
-            index = i;
+    for (const char *prefix = ":@$"; !index && *prefix; prefix++) {
+        prefixed[0] = *prefix;
+        index = sqlite3_bind_parameter_index(statement, prefixed);
     }
     return index;
 }
@@ -194,12 +195,13 @@ query_bind(sqlite3_stmt *statement, const struct request *request, int *ret_code
         *ret_code = query_bind_one(statement, index, param);
     }
     for (int i = 1; i <= wanted && *ret_code == SQLITE_OK; i++) {
+        if (bound[i / 8] >> i % 8 & 1)
+            continue;
         const char *name = sqlite3_bind_parameter_name(statement, i);
-        if (!(bound[i / 8] >> i % 8 & 1) && (name || position < i))
-            return problem_set(
-                problem, 400, "bad-parameters",
-                "give values as params=[...] or params={\"name\": ...}, or as arguments of the URL",
-                "the parameter %s (number %d) has no value", name ? name : "?", i);
+        return problem_set(
+            problem, 400, "bad-parameters",
+            "give values as params=[...] or params={\"name\": ...}, or as arguments of the URL",
+            "the parameter %s (number %d) has no value", name ? name : "?", i);
     }
     return *ret_code == SQLITE_OK;
 }

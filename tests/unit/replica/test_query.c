@@ -211,6 +211,47 @@ test_parameters(void **state)
 }
 
 static void
+test_names_of_parameters(void **state)
+{
+    struct fixture *f = *state;
+    struct param params[] = {{.name = "a", .kind = PARAM_INTEGER, .integer = 1},
+                             {.name = "b", .kind = PARAM_INTEGER, .integer = 2},
+                             {.name = "$c", .kind = PARAM_INTEGER, .integer = 3},
+                             {.name = "d", .kind = PARAM_INTEGER, .integer = 4},
+                             {.name = "other", .kind = PARAM_INTEGER, .optional = true}};
+    static char sql[] = "SELECT :a || @b || $c || $d AS x";
+    struct request request = {
+        .sql = sql, .sql_length = strlen(sql), .params = params, .count = 5, .format = FORMAT_CSV};
+    answer_free(&f->answer);
+    f->answer.limit = 1 << 20;
+    f->limits.deadline = clock_seconds() + f->limits.time;
+    query_run(f->database, &request, "g1", &f->limits, &f->answer, &f->result);
+    if (f->result.problem.status)
+        fail_msg("%s", f->result.problem.message);
+    answer_append(&f->answer, "", 1);
+    assert_string_equal(f->answer.data, "x\r\n1234\r\n");
+    params[4].optional = false;
+    answer_free(&f->answer);
+    query_run(f->database, &request, "g1", &f->limits, &f->answer, &f->result);
+    assert_string_equal(f->result.problem.message, "the statement has no parameter \"other\"");
+}
+
+static void
+test_too_many_parameters(void **state)
+{
+    struct fixture *f = *state;
+    assert_problem(f, "SELECT ?1000", 400, "bad-parameters"); /* known, and without a value */
+    assert_problem(f, "SELECT ?1001", 400, "sql-error");
+    CLEANUP_BUF struct buf sql = {0};
+    buf_puts(&sql, "SELECT 1 IN (?");
+    for (int i = 1; i < REQUEST_PARAMS; i++)
+        buf_puts(&sql, ",?");
+    CLEANUP_FREE char *most = mem_printf("%s)", buf_text(&sql)), *more = mem_printf("%s,?)", buf_text(&sql));
+    assert_problem(f, most, 400, "bad-parameters");
+    assert_problem(f, more, 400, "sql-error");
+}
+
+static void
 test_limits(void **state)
 {
     struct fixture *f = *state;
@@ -381,6 +422,8 @@ main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_bad_sql),
         cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_names_of_parameters),
+        cmocka_unit_test(test_too_many_parameters),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_compile_bomb),
         cmocka_unit_test(test_client_gone),
