@@ -266,6 +266,12 @@ database_refusal(const struct database *database)
     return database->refused ? database->refusal : NULL;
 }
 
+void
+database_forget_refusal(struct database *database)
+{
+    database->refused = false;
+}
+
 static struct statement *
 database_compile(struct database *database, const char *sql, size_t length, struct problem *problem)
 {
@@ -298,7 +304,7 @@ struct statement *
 database_prepare(struct database *database, const char *sql, size_t length, struct problem *problem)
 {
     uint64_t hash = database_sql_hash(sql, length);
-    database->refused = false;
+    database_forget_refusal(database);
     for (size_t i = 0; i < DATABASE_STATEMENTS && length <= DATABASE_STATEMENT_BYTES; i++) {
         struct statement *kept = database->cache[i];
         if (kept && kept->hash == hash && kept->sql_length == length && memcmp(kept->sql, sql, length) == 0) {

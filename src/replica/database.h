@@ -60,8 +60,10 @@ void database_release(struct database *database, struct statement *statement, bo
  * memory scopes; false if it was done before. */
 bool database_connect_virtual(struct database *database);
 
-/* What the authorizer refused last, or NULL; forgotten by the next database_prepare(). */
+/* What the authorizer refused last, or NULL; forgotten by the next database_prepare(), or for who compiles
+ * statements without it by database_forget_refusal(). */
 const char *database_refusal(const struct database *database);
+void database_forget_refusal(struct database *database);
 
 /* A hash of SQL text for tables (FNV-1a; not against an adversary). */
 uint64_t database_sql_hash(const char *sql, size_t length);

@@ -394,6 +394,20 @@ test_catalog(void **state)
     assert_non_null(strstr(f->answer.data, "CREATE VIEW v AS SELECT name FROM t;\n"));
 }
 
+/* What another client was refused on this connection is not the reason why the catalog fails. */
+static void
+test_catalog_after_a_refusal(void **state)
+{
+    struct fixture *f = *state;
+    assert_problem(f, "DELETE FROM t", 403, "read-only");
+    answer_free(&f->answer);
+    f->answer.limit = 1 << 20;
+    f->limits.deadline = clock_seconds() - 1;
+    catalog_tables(f->database, &f->identity, &f->limits, &f->answer, &f->result);
+    assert_int_equal(f->result.problem.status, 504);
+    assert_null(f->answer.data);
+}
+
 static void
 test_databases_that_cannot_be_opened(void **state)
 {
@@ -431,6 +445,7 @@ main(void)
         cmocka_unit_test(test_long_steps_are_not_quick),
         cmocka_unit_test(test_cache_holds_no_values),
         cmocka_unit_test(test_catalog),
+        cmocka_unit_test(test_catalog_after_a_refusal),
         cmocka_unit_test(test_databases_that_cannot_be_opened),
     };
     database_setup(false);
