@@ -88,7 +88,11 @@ static void
 query_explain_sql(struct database *database, int status, struct problem *problem)
 {
     sqlite3 *handle = database_handle(database);
+#if SQLITE_VERSION_NUMBER >= 3038000
     int offset = sqlite3_error_offset(handle);
+#else
+    int offset = -1;
+#endif
     if (offset >= 0)
         problem_set(problem, status, "sql-error", NULL, "%s (at byte %d of the SQL)", sqlite3_errmsg(handle),
                     offset);
