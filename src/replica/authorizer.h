@@ -14,6 +14,7 @@
 enum authorizer_verdict {
     AUTHORIZER_ALLOW,
     AUTHORIZER_ALLOW_VARYING, /* allowed, but the result may differ from one run to the next */
+    AUTHORIZER_ALLOW_LONG,    /* allowed, but one step of it may walk through a whole table */
     AUTHORIZER_DENY,
 };
 

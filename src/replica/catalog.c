@@ -200,6 +200,7 @@ catalog_answer(struct database *database, const struct identity *identity, enum 
     struct catalog catalog = {.database = database, .answer = answer, .code = SQLITE_OK};
     *result = (struct query_result){0};
     database_connect_virtual(database);
+    database_forget_refusal(database);
     query_begin(database, limits, &watch);
     catalog_put_databases(&catalog, identity, kind);
     if (catalog.code != SQLITE_OK)

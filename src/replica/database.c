@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+_Static_assert(DATABASE_PARAMETERS == REQUEST_PARAMS, "each parameter wants a value");
+
 #define DATABASE_MMAP_BYTES 0x7fff0000LL /* SQLite's own ceiling; what lies behind it is read by pread(2) */
 
 struct database {
@@ -21,7 +23,7 @@ struct database {
     bool connected; /* the virtual tables */
     struct statement *cache[DATABASE_STATEMENTS];
     uint64_t uses;
-    bool varying; /* what the authorizer saw while the current statement was compiled */
+    bool varying, long_steps; /* what the authorizer saw while the current statement was compiled */
     bool refused;
     char refusal[160];
 };
@@ -43,6 +45,9 @@ database_authorize(void *arg, int action, const char *first, const char *second,
     switch (authorizer_judge(action, first, second)) {
     case AUTHORIZER_ALLOW_VARYING:
         database->varying = true;
+        return SQLITE_OK;
+    case AUTHORIZER_ALLOW_LONG:
+        database->long_steps = true;
         return SQLITE_OK;
     case AUTHORIZER_ALLOW:
         return SQLITE_OK;
@@ -261,12 +266,18 @@ database_refusal(const struct database *database)
     return database->refused ? database->refusal : NULL;
 }
 
+void
+database_forget_refusal(struct database *database)
+{
+    database->refused = false;
+}
+
 static struct statement *
 database_compile(struct database *database, const char *sql, size_t length, struct problem *problem)
 {
     sqlite3_stmt *handle = NULL;
     const char *tail = NULL;
-    database->varying = false;
+    database->varying = database->long_steps = false;
     /* Cached statements live long; SQLite then does not spend its lookaside memory on them. */
     unsigned flags = length <= DATABASE_STATEMENT_BYTES ? SQLITE_PREPARE_PERSISTENT : 0;
     if (sqlite3_prepare_v3(database->handle, sql, (int)length + 1, flags, &handle, &tail) != SQLITE_OK)
@@ -285,6 +296,7 @@ database_compile(struct database *database, const char *sql, size_t length, stru
     struct statement *statement = mem_new(sizeof *statement);
     statement->handle = handle;
     statement->varying = database->varying;
+    statement->long_steps = database->long_steps;
     return statement;
 }
 
@@ -292,7 +304,7 @@ struct statement *
 database_prepare(struct database *database, const char *sql, size_t length, struct problem *problem)
 {
     uint64_t hash = database_sql_hash(sql, length);
-    database->refused = false;
+    database_forget_refusal(database);
     for (size_t i = 0; i < DATABASE_STATEMENTS && length <= DATABASE_STATEMENT_BYTES; i++) {
         struct statement *kept = database->cache[i];
         if (kept && kept->hash == hash && kept->sql_length == length && memcmp(kept->sql, sql, length) == 0) {

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define DATABASE_STATEMENTS 64         /* compiled statements kept */
-#define DATABASE_PARAMETERS 32766      /* of one statement */
+#define DATABASE_PARAMETERS 1000       /* of one statement: no request has more values */
 #define DATABASE_STATEMENT_BYTES 16384 /* of SQL; longer ones are not kept */
 
 struct database;
@@ -30,7 +30,8 @@ struct database_options {
 
 struct statement {
     sqlite3_stmt *handle;
-    bool varying; /* its result may differ from one run to the next */
+    bool varying;    /* its result may differ from one run to the next */
+    bool long_steps; /* one step of it may walk through a whole table (count(*), dbstat) */
     /* the cache's own */
     uint64_t hash, last_use;
     char *sql;
@@ -59,8 +60,10 @@ void database_release(struct database *database, struct statement *statement, bo
  * memory scopes; false if it was done before. */
 bool database_connect_virtual(struct database *database);
 
-/* What the authorizer refused last, or NULL; forgotten by the next database_prepare(). */
+/* What the authorizer refused last, or NULL; forgotten by the next database_prepare(), or for who compiles
+ * statements without it by database_forget_refusal(). */
 const char *database_refusal(const struct database *database);
+void database_forget_refusal(struct database *database);
 
 /* A hash of SQL text for tables (FNV-1a; not against an adversary). */
 uint64_t database_sql_hash(const char *sql, size_t length);

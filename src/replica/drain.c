@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DRAIN_WATCH_MS 200
 #define DRAIN_POLL_MS 10
@@ -59,12 +60,23 @@ drain_command(struct server *server, enum loop_command command)
         loop_command(server->loops[i], command);
 }
 
+/* Threads that nothing can interrupt are ended by the end of their process alone, so it is not an orderly one. */
+static void
+drain_give_up(void)
+{
+    fputs("effigy-serve: too many queries are in steps that cannot be interrupted; ending, to be started again\n",
+          stderr);
+    _exit(1);
+}
+
 void
 drain_run(struct server *server)
 {
     int number;
-    while (!(number = drain_wait_signal(DRAIN_WATCH_MS)))
-        pool_watch(server->pool);
+    while (!(number = drain_wait_signal(DRAIN_WATCH_MS))) {
+        if (!pool_watch(server->pool))
+            drain_give_up();
+    }
     atomic_store(&server->state, SERVER_DRAINING);
     atomic_store(&server->listening, server->loop_count);
     for (size_t i = 0; i < server->listen.count; i++)

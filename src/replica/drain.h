@@ -13,7 +13,8 @@
 
 void drain_block_signals(void); /* before any thread is started */
 
-/* Watches over the pool until a signal comes, then drains; returns when nothing more is to be waited for. */
+/* Watches over the pool until a signal comes, then drains; returns when nothing more is to be waited for. Ends
+ * the process with code 1 if so many workers are stuck that it answers no more queries. */
 void drain_run(struct server *server);
 
 #endif

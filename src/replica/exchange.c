@@ -13,6 +13,7 @@
 #define EXCHANGE_TRY_SECONDS 0.001
 #define EXCHANGE_QUICK_BYTES (64u << 10)
 #define EXCHANGE_QUICK_PARAMS 4096 /* bytes of parameters, which may make a quick statement slow */
+#define EXCHANGE_QUICK_VALUES 64   /* parameters, each of which is looked up by its name */
 #define EXCHANGE_QUICK_HEAP (512u << 10)
 
 struct exchange *
@@ -45,16 +46,12 @@ exchange_known(const struct exchange *exchange)
 static bool
 exchange_is_worth_trying(struct exchange *exchange)
 {
-    struct loop *loop = exchange->loop;
     const struct request *request = &exchange->request;
-    if (!loop->database || request->sql_length > DATABASE_STATEMENT_BYTES ||
-        request->bytes > EXCHANGE_QUICK_PARAMS)
+    if (!exchange->loop->database || request->sql_length > DATABASE_STATEMENT_BYTES ||
+        request->bytes > EXCHANGE_QUICK_PARAMS || request->count > EXCHANGE_QUICK_VALUES)
         return false;
     exchange->hash = database_sql_hash(request->sql, request->sql_length) & ~1ULL;
-    uint64_t known = *exchange_known(exchange);
-    if ((known & ~1ULL) == exchange->hash)
-        return known & 1;
-    return pool_is_busy(loop->server->pool);
+    return *exchange_known(exchange) == (exchange->hash | 1);
 }
 
 bool
@@ -67,14 +64,16 @@ exchange_try_quick(struct exchange *exchange)
     struct query_limits limits = {.max_rows = loop->server->limits.max_rows,
                                   .heap = EXCHANGE_QUICK_HEAP,
                                   .deadline = now + EXCHANGE_TRY_SECONDS,
-                                  .client = -1};
+                                  .client = -1,
+                                  .quick = true};
     exchange->answer.limit = EXCHANGE_QUICK_BYTES;
     query_run(loop->database, &exchange->request, loop->server->identity.generation, &limits,
               &exchange->answer, &exchange->result);
     exchange->seconds = clock_seconds() - now;
     const struct query_result *result = &exchange->result;
     if (result->problem.status == 0 && !result->truncated) {
-        *exchange_known(exchange) = exchange->hash | 1;
+        /* It may have ended late and not been stopped: no clock is looked at within a step. */
+        *exchange_known(exchange) = exchange->hash | (exchange->seconds <= EXCHANGE_TRY_SECONDS);
         metrics_count(&loop->metrics.inlined);
         return true;
     }
@@ -91,6 +90,7 @@ exchange_learn(const struct exchange *exchange)
     if (!exchange->hash || exchange->result.gone)
         return;
     bool quick = !exchange->result.problem.status && !exchange->result.truncated &&
+                 !exchange->result.long_steps &&
                  exchange->seconds <= EXCHANGE_QUICK_SECONDS &&
                  exchange->answer.length <= EXCHANGE_QUICK_BYTES / 2;
     *exchange_known(exchange) = exchange->hash | quick;

@@ -7,10 +7,11 @@
  *     loop: exchange_reply (answers and frees it)
  *
  * A statement that was quick for a worker is run by the loop itself the next time, on a connection with
- * tight limits: handing it over would take longer than running it. So is one that nobody knows yet while all
- * workers are busy: those who ask little do not wait for those who ask much. If it does not end within a
- * millisecond after all, it is run again by a worker, which for a query without effects is as good as the
- * first time, and from then on goes to the workers at once.
+ * tight limits: handing it over would take longer than running it. If it does not end within a millisecond
+ * after all, as its parameters may make it do, it is run again by a worker, which for a query without effects
+ * is as good as the first time, and goes to the workers at once until it is quick for one of them. What
+ * nobody knows yet goes to the workers too, however busy they are: a loop that it holds up is held up for all
+ * of its connections.
  */
 #ifndef EFFIGY_REPLICA_EXCHANGE_H
 #define EFFIGY_REPLICA_EXCHANGE_H
@@ -19,6 +20,8 @@
 #include "replica/loop.h"
 #include "replica/pool.h"
 #include "replica/query.h"
+
+#define EXCHANGE_QUICK_VALUE (8u << 10) /* bytes of a text or blob on the connection of a loop */
 
 enum exchange_kind { EXCHANGE_QUERY, EXCHANGE_TABLES, EXCHANGE_SCHEMA, EXCHANGE_SCHEMA_JSON };
 

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <search.h>
 #include <string.h>
 
 static void
@@ -88,20 +89,54 @@ json_end(struct answer *answer, uint64_t rows, bool truncated)
 
 const struct format_writer format_json = {"json", "application/json", json_begin, json_row, json_end};
 
-/* The column's name, or name:1, name:2, ... if columns to the left took it. */
-static char *
-ndjson_unique_name(char **names, int column, const char *name)
+/* A name that a column has. */
+struct ndjson_name {
+    char *text;
+    unsigned next; /* text:next is the first that may be free; those before are taken */
+};
+
+static int
+ndjson_compare(const void *a, const void *b)
 {
-    char *unique = mem_strdup(name);
-    for (unsigned n = 1;; n++) {
-        int other = 0;
-        while (other < column && strcmp(names[other], unique) != 0)
-            other++;
-        if (other == column)
-            return unique;
-        free(unique);
-        unique = mem_printf("%s:%u", name, n);
-    }
+    const struct ndjson_name *x = a, *y = b;
+    return strcmp(x->text, y->text);
+}
+
+static void
+ndjson_name_free(void *arg)
+{
+    struct ndjson_name *name = arg;
+    free(name->text);
+    free(name);
+}
+
+/* Gives the text, which it takes over, to a column; false, with the owner, if one has it already. */
+static bool
+ndjson_take(void **names, char *text, struct ndjson_name **ret_owner)
+{
+    struct ndjson_name *name = mem_new(sizeof *name);
+    *name = (struct ndjson_name){text, 1};
+    struct ndjson_name **place = tsearch(name, names, ndjson_compare);
+    if (!place)
+        abort(); /* as mem_new() does */
+    *ret_owner = *place;
+    if (*place == name)
+        return true;
+    ndjson_name_free(name);
+    return false;
+}
+
+/* The column's name, or name:1, name:2, ... if columns to the left took it; `names` is the tree of those. No
+ * number is tried twice for a name, and one is taken only once: n columns take n steps, not n for each. */
+static const char *
+ndjson_unique_name(void **names, const char *text)
+{
+    struct ndjson_name *name, *other;
+    if (ndjson_take(names, mem_strdup(text), &other))
+        return other->text;
+    while (!ndjson_take(names, mem_printf("%s:%u", text, other->next++), &name))
+        ;
+    return name->text;
 }
 
 static void
@@ -109,13 +144,13 @@ ndjson_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *st
              const char *generation)
 {
     int columns = state->columns = sqlite3_column_count(statement);
-    char **names = mem_new_array((size_t)columns, sizeof *names);
+    void *names = NULL;
     state->key_ends = mem_new_array((size_t)columns, sizeof *state->key_ends);
     struct answer key = {.limit = SIZE_MAX / 2};
     for (int i = 0; i < columns; i++) {
-        names[i] = ndjson_unique_name(names, i, json_column_name(statement, i));
+        const char *name = ndjson_unique_name(&names, json_column_name(statement, i));
         answer_putc(&key, i ? ',' : '{');
-        answer_json_string(&key, names[i], strlen(names[i]));
+        answer_json_string(&key, name, strlen(name));
         answer_putc(&key, ':');
         if (key.cut)
             answer->cut = key.cut;
@@ -123,9 +158,7 @@ ndjson_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *st
     }
     buf_append(&state->keys, key.data, key.length);
     answer_free(&key);
-    for (int i = 0; i < columns; i++)
-        free(names[i]);
-    free(names);
+    tdestroy(names, ndjson_name_free);
 }
 
 static void

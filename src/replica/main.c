@@ -89,7 +89,8 @@ main_open(struct server *server, struct err **err)
     server->pool = pool_start(&options, err);
     if (!server->pool)
         return false;
-    struct database_options quick = {.locking = limits->locking, .small = true, .value_bytes = 128 << 10};
+    struct database_options quick = {
+        .locking = limits->locking, .small = true, .value_bytes = EXCHANGE_QUICK_VALUE};
     for (size_t i = 0; i < server->loop_count; i++) {
         server->loops[i]->database = database_open(&server->identity, &quick, err);
         if (!server->loops[i]->database)

@@ -18,6 +18,7 @@ struct worker {
     struct worker *next;
     struct pool *pool;
     struct job *job;
+    struct database *database; /* while it is open; the pool's lock keeps it from being closed */
     pthread_t thread;
     bool stuck;
 };
@@ -98,8 +99,10 @@ pool_thread(void *arg)
         pool->failure = steal_ptr(&why);
     pool->opened++;
     pthread_cond_broadcast(&pool->change);
+    worker->database = database;
     if (database)
         pool_work(pool, worker, database);
+    worker->database = NULL;
     pthread_mutex_unlock(&pool->lock);
     database_close(database);
     err_free(why);
@@ -183,24 +186,40 @@ pool_submit(struct pool *pool, struct job *job)
     return room;
 }
 
-void
+/* Leaves the worker behind. With the lock held. */
+static void
+pool_replace(struct pool *pool, struct worker *worker)
+{
+    worker->stuck = true;
+    worker->job->forsaken = true;
+    pool->options.forsake(worker->job);
+    pool->stuck++;
+    pool->busy--;
+    pool->threads--;
+    pool_add_worker(pool, NULL);
+}
+
+bool
 pool_watch(struct pool *pool)
 {
     double now = clock_seconds();
+    bool alive = true;
     pthread_mutex_lock(&pool->lock);
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
-        if (!worker->job || worker->stuck || now < worker->job->deadline + POOL_STUCK_SECONDS ||
-            pool->stuck == POOL_STUCK)
+        if (!worker->job || now < worker->job->deadline)
             continue;
-        worker->stuck = true;
-        worker->job->forsaken = true;
-        pool->options.forsake(worker->job);
-        pool->stuck++;
-        pool->busy--;
-        pool->threads--;
-        pool_add_worker(pool, NULL);
+        /* If the job has just ended, this is forgotten when the connection starts on the next one. */
+        sqlite3_interrupt(database_handle(worker->database));
+        if (worker->stuck || now < worker->job->deadline + POOL_STUCK_SECONDS)
+            continue;
+        if (pool->stuck < POOL_STUCK)
+            pool_replace(pool, worker);
+        else
+            alive = false;
     }
+    alive = alive && pool->threads > 0;
     pthread_mutex_unlock(&pool->lock);
+    return alive;
 }
 
 bool
@@ -227,14 +246,6 @@ pool_state(struct pool *pool)
     struct pool_state state = {pool->threads, pool->busy, pool->queued, pool->stuck};
     pthread_mutex_unlock(&pool->lock);
     return state;
-}
-
-bool
-pool_is_busy(const struct pool *pool)
-{
-    size_t wanted =
-        __atomic_load_n(&pool->busy, __ATOMIC_RELAXED) + __atomic_load_n(&pool->queued, __ATOMIC_RELAXED);
-    return wanted >= __atomic_load_n(&pool->threads, __ATOMIC_RELAXED);
 }
 
 size_t

@@ -2,10 +2,11 @@
 /*
  * Worker threads, each with its own connection to the databases, and the bounded queue in front of them.
  *
- * SQLite can be interrupted between the steps of its virtual machine but not within one, and one step may
- * take minutes (instr() of two long texts). pool_watch() therefore leaves a worker behind that is long past
- * its deadline: its job is answered without it, and a new thread takes its place. The worker ends when the
- * step does. At most POOL_STUCK of them are replaced at a time.
+ * SQLite can be interrupted between the steps of its virtual machine but within few of them (count(*) is
+ * one), and one step may take minutes (instr() of two long texts). pool_watch() interrupts a worker that is
+ * past its deadline, and leaves it behind if that does not help: its job is answered without it, and a new
+ * thread takes its place. The worker ends when the step does. At most POOL_STUCK of them are replaced at a
+ * time; with more, nothing but a new process helps.
  */
 #ifndef EFFIGY_REPLICA_POOL_H
 #define EFFIGY_REPLICA_POOL_H
@@ -43,7 +44,8 @@ struct pool_options {
 struct pool *pool_start(const struct pool_options *options, struct err **err);
 bool pool_ready(struct pool *pool, struct err **err);
 bool pool_submit(struct pool *pool, struct job *job); /* false: the queue is full */
-void pool_watch(struct pool *pool);                   /* to be called several times a second */
+/* To be called several times a second; false: too many workers are stuck, or there are none. */
+bool pool_watch(struct pool *pool);
 /* Waits for idle workers to end and frees the pool; false, with nothing freed, if one is still busy. */
 bool pool_stop(struct pool *pool);
 
@@ -51,9 +53,6 @@ struct pool_state {
     size_t workers, busy, queued, stuck;
 };
 struct pool_state pool_state(struct pool *pool);
-
-/* Would a job have to wait? A guess, without a lock. */
-bool pool_is_busy(const struct pool *pool);
 
 /* The CPUs that this process may use: affinity and the cgroup's quota. */
 size_t pool_cpus(void);

@@ -2,12 +2,14 @@
 #include "replica/query.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "replica/memory.h"
 
 #include <poll.h>
 #include <string.h>
 
 #define QUERY_STEPS_PER_LOOK 1000
+#define QUERY_STEPS_PER_QUICK_LOOK 20 /* a step may take long, and all connections of the loop wait for it */
 #define QUERY_SECONDS_PER_POLL 0.02
 #define QUERY_TAIL_BYTES 64 /* what a format writes behind the last row */
 
@@ -46,7 +48,8 @@ query_begin(struct database *database, const struct query_limits *limits, struct
     *watch = (struct query_watch){.deadline = limits->deadline,
                                   .client = limits->client,
                                   .next_look = clock_seconds() + QUERY_SECONDS_PER_POLL};
-    sqlite3_progress_handler(database_handle(database), QUERY_STEPS_PER_LOOK, query_look, watch);
+    int steps = limits->quick ? QUERY_STEPS_PER_QUICK_LOOK : QUERY_STEPS_PER_LOOK;
+    sqlite3_progress_handler(database_handle(database), steps, query_look, watch);
     memory_scope_begin(limits->heap, limits->deadline);
 }
 
@@ -85,7 +88,11 @@ static void
 query_explain_sql(struct database *database, int status, struct problem *problem)
 {
     sqlite3 *handle = database_handle(database);
+#if SQLITE_VERSION_NUMBER >= 3038000
     int offset = sqlite3_error_offset(handle);
+#else
+    int offset = -1;
+#endif
     if (offset >= 0)
         problem_set(problem, status, "sql-error", NULL, "%s (at byte %d of the SQL)", sqlite3_errmsg(handle),
                     offset);
@@ -160,11 +167,11 @@ query_bind_one(sqlite3_stmt *statement, int index, const struct param *param)
 static int
 query_parameter_index(sqlite3_stmt *statement, const char *name)
 {
+    CLEANUP_FREE char *prefixed = mem_printf(":%s", name);
     int index = sqlite3_bind_parameter_index(statement, name);
-    for (int i = 1, n = sqlite3_bind_parameter_count(statement); !index && i <= n; i++) {
-        const char *own = sqlite3_bind_parameter_name(statement, i);
-        if (own && own[0] != '?' && strcmp(own + 1, name) == 0)
-            index = i;
+    for (const char *prefix = ":@$"; !index && *prefix; prefix++) {
+        prefixed[0] = *prefix;
+        index = sqlite3_bind_parameter_index(statement, prefixed);
     }
     return index;
 }
@@ -192,12 +199,13 @@ query_bind(sqlite3_stmt *statement, const struct request *request, int *ret_code
         *ret_code = query_bind_one(statement, index, param);
     }
     for (int i = 1; i <= wanted && *ret_code == SQLITE_OK; i++) {
+        if (bound[i / 8] >> i % 8 & 1)
+            continue;
         const char *name = sqlite3_bind_parameter_name(statement, i);
-        if (!(bound[i / 8] >> i % 8 & 1) && (name || position < i))
-            return problem_set(
-                problem, 400, "bad-parameters",
-                "give values as params=[...] or params={\"name\": ...}, or as arguments of the URL",
-                "the parameter %s (number %d) has no value", name ? name : "?", i);
+        return problem_set(
+            problem, 400, "bad-parameters",
+            "give values as params=[...] or params={\"name\": ...}, or as arguments of the URL",
+            "the parameter %s (number %d) has no value", name ? name : "?", i);
     }
     return *ret_code == SQLITE_OK;
 }
@@ -263,7 +271,10 @@ query_run(struct database *database, const struct request *request, const char *
         return;
     }
     result->varying = statement->varying;
-    if (query_bind(statement->handle, request, &code, &result->problem))
+    result->long_steps = statement->long_steps;
+    if (limits->quick && statement->long_steps)
+        query_explain_time(limits, &result->problem);
+    else if (query_bind(statement->handle, request, &code, &result->problem))
         code = query_fetch(statement->handle, request, generation, limits->max_rows, answer, result);
     bool kept = code == SQLITE_DONE || result->problem.status;
     if (!kept)

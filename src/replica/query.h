@@ -8,7 +8,7 @@
 #include "replica/problem.h"
 #include "replica/request.h"
 
-/* The watch over one run: SQLite looks at it every thousand steps of its virtual machine. */
+/* The watch over one run: SQLite looks at it between steps of its virtual machine. */
 struct query_watch {
     double deadline; /* clock_seconds() */
     int client;      /* the client's socket: the run ends when the client has gone; -1: none */
@@ -22,12 +22,14 @@ struct query_limits {
     double deadline; /* clock_seconds() */
     double time;     /* seconds, for the message */
     int client;      /* see query_watch */
+    bool quick;      /* for an event loop: the clock is looked at often, and statements with long steps fail */
 };
 
 struct query_result {
     struct problem problem; /* .status 0: answered */
     bool gone;              /* the client has left; nobody waits for an answer */
     bool varying;           /* the next run may answer otherwise: not to be cached */
+    bool long_steps;        /* see struct statement */
     const char *truncated;  /* "rows", "bytes" or NULL */
     uint64_t rows;
 };

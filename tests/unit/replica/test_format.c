@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replica/format.h"
 
+#include "base/clock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,6 +66,27 @@ test_ndjson_names_are_unique(void **state)
                   "{\"a\":1,\"a:1\":2,\"b\":3,\"a:2\":4}\n"
                   "{\"a\":null,\"a:1\":\"x\",\"b\":{\"$base64\":\"\"},\"a:2\":2.5}\n");
     assert_format(FORMAT_NDJSON, "SELECT 1 AS a WHERE 0", "");
+    assert_format(FORMAT_NDJSON, "SELECT 1 AS 'a:1', 2 AS a, 3 AS a, 4 AS 'a:1', 5 AS 'a:3', 6 AS a, 7 AS 'a:2'",
+                  "{\"a:1\":1,\"a\":2,\"a:2\":3,\"a:1:1\":4,\"a:3\":5,\"a:4\":6,\"a:2:1\":7}\n");
+}
+
+/* As many columns as SQLite allows, all of one name: minutes if each is compared with all others. */
+static void
+test_ndjson_of_many_equal_names(void **state)
+{
+    enum { COLUMNS = 2000 };
+    CLEANUP_BUF struct buf sql = {0}, expected = {0};
+    for (int i = 0; i < COLUMNS; i++) {
+        buf_puts(&sql, i ? ",1 AS a" : "SELECT 1 AS a");
+        if (i)
+            buf_printf(&expected, ",\"a:%d\":1", i);
+        else
+            buf_puts(&expected, "{\"a\":1");
+    }
+    buf_puts(&expected, "}\n");
+    double begin = clock_seconds();
+    assert_format(FORMAT_NDJSON, buf_text(&sql), buf_text(&expected));
+    assert_true(clock_seconds() - begin < 2);
 }
 
 static void
@@ -111,6 +134,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_ndjson_names_are_unique),
+        cmocka_unit_test(test_ndjson_of_many_equal_names),
         cmocka_unit_test(test_csv),
         cmocka_unit_test(test_negotiation),
     };

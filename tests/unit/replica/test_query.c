@@ -211,6 +211,47 @@ test_parameters(void **state)
 }
 
 static void
+test_names_of_parameters(void **state)
+{
+    struct fixture *f = *state;
+    struct param params[] = {{.name = "a", .kind = PARAM_INTEGER, .integer = 1},
+                             {.name = "b", .kind = PARAM_INTEGER, .integer = 2},
+                             {.name = "$c", .kind = PARAM_INTEGER, .integer = 3},
+                             {.name = "d", .kind = PARAM_INTEGER, .integer = 4},
+                             {.name = "other", .kind = PARAM_INTEGER, .optional = true}};
+    static char sql[] = "SELECT :a || @b || $c || $d AS x";
+    struct request request = {
+        .sql = sql, .sql_length = strlen(sql), .params = params, .count = 5, .format = FORMAT_CSV};
+    answer_free(&f->answer);
+    f->answer.limit = 1 << 20;
+    f->limits.deadline = clock_seconds() + f->limits.time;
+    query_run(f->database, &request, "g1", &f->limits, &f->answer, &f->result);
+    if (f->result.problem.status)
+        fail_msg("%s", f->result.problem.message);
+    answer_append(&f->answer, "", 1);
+    assert_string_equal(f->answer.data, "x\r\n1234\r\n");
+    params[4].optional = false;
+    answer_free(&f->answer);
+    query_run(f->database, &request, "g1", &f->limits, &f->answer, &f->result);
+    assert_string_equal(f->result.problem.message, "the statement has no parameter \"other\"");
+}
+
+static void
+test_too_many_parameters(void **state)
+{
+    struct fixture *f = *state;
+    assert_problem(f, "SELECT ?1000", 400, "bad-parameters"); /* known, and without a value */
+    assert_problem(f, "SELECT ?1001", 400, "sql-error");
+    CLEANUP_BUF struct buf sql = {0};
+    buf_puts(&sql, "SELECT 1 IN (?");
+    for (int i = 1; i < REQUEST_PARAMS; i++)
+        buf_puts(&sql, ",?");
+    CLEANUP_FREE char *most = mem_printf("%s)", buf_text(&sql)), *more = mem_printf("%s,?)", buf_text(&sql));
+    assert_problem(f, most, 400, "bad-parameters");
+    assert_problem(f, more, 400, "sql-error");
+}
+
+static void
 test_limits(void **state)
 {
     struct fixture *f = *state;
@@ -290,6 +331,26 @@ test_varying(void **state)
 }
 
 static void
+test_long_steps_are_not_quick(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const sql[] = {"SELECT CASE 1 WHEN 1 THEN (SELECT count(*) FROM t) END",
+                                      "SELECT pageno FROM dbstat WHERE aggregate=1 AND name='t'"};
+    for (size_t i = 0; i < ARRAY_LENGTH(sql); i++) {
+        run_with(f, sql[i], NULL);
+        assert_int_equal(f->result.problem.status, 0);
+        assert_true(f->result.long_steps);
+        f->limits.quick = true;
+        assert_problem(f, sql[i], 504, "time-limit");
+        f->limits.quick = false;
+    }
+    f->limits.quick = true;
+    assert_rows(f, "SELECT name FROM t WHERE id=1", "one\r\n");
+    assert_false(f->result.long_steps);
+    f->limits.quick = false;
+}
+
+static void
 test_cache_holds_no_values(void **state)
 {
     struct fixture *f = *state;
@@ -333,6 +394,20 @@ test_catalog(void **state)
     assert_non_null(strstr(f->answer.data, "CREATE VIEW v AS SELECT name FROM t;\n"));
 }
 
+/* What another client was refused on this connection is not the reason why the catalog fails. */
+static void
+test_catalog_after_a_refusal(void **state)
+{
+    struct fixture *f = *state;
+    assert_problem(f, "DELETE FROM t", 403, "read-only");
+    answer_free(&f->answer);
+    f->answer.limit = 1 << 20;
+    f->limits.deadline = clock_seconds() - 1;
+    catalog_tables(f->database, &f->identity, &f->limits, &f->answer, &f->result);
+    assert_int_equal(f->result.problem.status, 504);
+    assert_null(f->answer.data);
+}
+
 static void
 test_databases_that_cannot_be_opened(void **state)
 {
@@ -361,12 +436,16 @@ main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_bad_sql),
         cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_names_of_parameters),
+        cmocka_unit_test(test_too_many_parameters),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_compile_bomb),
         cmocka_unit_test(test_client_gone),
         cmocka_unit_test(test_varying),
+        cmocka_unit_test(test_long_steps_are_not_quick),
         cmocka_unit_test(test_cache_holds_no_values),
         cmocka_unit_test(test_catalog),
+        cmocka_unit_test(test_catalog_after_a_refusal),
         cmocka_unit_test(test_databases_that_cannot_be_opened),
     };
     database_setup(false);

@@ -293,13 +293,48 @@ test_client_that_leaves(void **state)
     assert_int_equal(server_stop(&server), 0);
 }
 
+/* Until the server's loop, the only one, answers the statement by itself. */
+static void
+ask_until_quick(const struct server_process *server, const char *sql, const char *more)
+{
+    double begin = clock_seconds(), before = server_metric(server, "effigy_queries_inline_total");
+    while (server_metric(server, "effigy_queries_inline_total") == before) {
+        assert_status(server_query(server, sql, more), 200, NULL);
+        assert_true(clock_seconds() - begin < 10);
+    }
+}
+
+/* Steps that take long each, thousands of them: what comes of a quick statement by its parameters. */
+static void
+test_quick_statement_with_bombs_as_parameters(void **state)
+{
+    struct server_process server;
+    server_start(&server,
+                 (const char *const[]){"EFFIGY_MAX_TIME_MS=300", "EFFIGY_WORKERS=1", "EFFIGY_LOOPS=1", NULL});
+    static const char sql[] =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < :rows) "
+        "SELECT max(instr(zeroblob(:size), zeroblob(:size / 2 + i % 2) || x'01')) FROM n";
+    static const char *const bombs[] = {"&params={\"rows\":1000000000,\"size\":8}",
+                                        "&params={\"rows\":1000000000,\"size\":8000}",
+                                        "&params={\"rows\":1000000000,\"size\":120000}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(bombs); i++) {
+        ask_until_quick(&server, sql, "&params={\"rows\":2,\"size\":8}");
+        double begin = clock_seconds();
+        assert_status(server_query(&server, sql, bombs[i]), 504, "time-limit");
+        assert_status(server_get(&server, "/-/healthz"), 200, NULL);
+        assert_true(clock_seconds() - begin < 3);
+    }
+    assert_int_equal(server_stop(&server), 0);
+}
+
 static void
 test_bombs_hurt_nobody_else(void **state)
 {
     struct server_process server;
     enum { BOMBS = 8, WORKERS = 2, QUEUE = 2 };
     server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=2000", "EFFIGY_WORKERS=2",
-                                                "EFFIGY_QUEUE=2", NULL});
+                                                "EFFIGY_QUEUE=2", "EFFIGY_LOOPS=1", NULL});
+    ask_until_quick(&server, "select name from item where id=:id", "&id=10");
     int fds[BOMBS], refused = 0;
     for (int i = 0; i < BOMBS; i++)
         fds[i] = ask(&server, ENDLESS);
@@ -314,7 +349,7 @@ test_bombs_hurt_nobody_else(void **state)
     begin = clock_seconds();
     assert_status(server_get(&server, "/-/healthz"), 200, NULL);
     assert_status(server_get(&server, "/-/readyz"), 200, NULL);
-    assert_status(server_query(&server, "select name from item where id=11", NULL), 200, "item 11");
+    assert_status(server_query(&server, "select name from item where id=:id", "&id=11"), 200, "item 11");
     assert_true(clock_seconds() - begin < 0.5);
     for (int i = 0; i < BOMBS; i++) {
         struct response response = client_read(fds[i], false);
@@ -341,6 +376,20 @@ test_step_that_cannot_be_interrupted(void **state)
     assert_true(server_metric(&server, "effigy_workers_stuck") == 1);
     assert_status(server_query(&server, "select sum(price) from item", NULL), 200, NULL);
     assert_int_equal(server_stop(&server), 0);
+}
+
+static void
+test_ends_when_too_many_are_stuck(void **state)
+{
+    struct server_process server;
+    enum { BOMBS = 17 };
+    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=100", "EFFIGY_WORKERS=17", NULL});
+    int fds[BOMBS];
+    for (int i = 0; i < BOMBS; i++)
+        fds[i] = ask(&server, ENDLESS_STEP);
+    assert_int_equal(server_wait(&server), 1);
+    for (int i = 0; i < BOMBS; i++)
+        close(fds[i]);
 }
 
 static void
@@ -506,8 +555,10 @@ main(void)
         cmocka_unit_test(test_half_sent_requests),
         cmocka_unit_test(test_keep_alive_and_pipelining),
         cmocka_unit_test(test_client_that_leaves),
+        cmocka_unit_test(test_quick_statement_with_bombs_as_parameters),
         cmocka_unit_test(test_bombs_hurt_nobody_else),
         cmocka_unit_test(test_step_that_cannot_be_interrupted),
+        cmocka_unit_test(test_ends_when_too_many_are_stuck),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_ends_with_the_grace_period),
         cmocka_unit_test(test_settings),
