@@ -19,13 +19,16 @@ peer_plain() { pigz -1 -c large.db | openssl dgst -sha256 >/dev/null; }
 cat large.db >/dev/null
 for round in $(seq "$ROUNDS"); do
     rm -rf images
+    warm_memory 2600
     start=$(now)
     /usr/bin/time -f %M -o rss.now effigy -q publish large --json >publish.json
     since "$start" >>effigy.s
     cat rss.now >>rss
+    warm_memory 2600
     start=$(now)
     peer_plain
     since "$start" >>pigz.s
+    warm_memory 2600
     start=$(now)
     peer
     since "$start" >>pigz-disk.s
