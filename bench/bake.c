@@ -2,8 +2,9 @@
 /*
  * bench-bake DATABASE gzip|zstd|none
  *
- * Snapshots, settles and bakes a SQLite database into an image layout in a temporary folder (in $TMPDIR),
- * and prints the wall time of all and of the stages, the CPU time, and the peak memory of the process.
+ * Snapshots, settles and bakes a SQLite database into an image layout in a temporary folder (in
+ * $TMPDIR), and prints the wall time of all and of the stages, the CPU time, and the peak memory of
+ * the process.
  */
 #include "bake/bake.h"
 #include "base/clock.h"
@@ -39,8 +40,10 @@ main(int argc, char **argv)
     }
     char *url = mem_printf("sqlite:%s", argv[1]);
     struct source *source;
-    need(source_open(&(struct source_database){.name = "main", .url = url}, 1, NULL, &source, &err), err);
-    struct oci_ref ref = {.transport = OCI_TRANSPORT_LAYOUT, .location = file_join(folder, "image")};
+    need(source_open(&(struct source_database){.name = "main", .url = url}, 1, NULL, &source, &err),
+         err);
+    struct oci_ref ref = {.transport = OCI_TRANSPORT_LAYOUT,
+                          .location = file_join(folder, "image")};
     struct oci_store *store;
     need(oci_store_open(&ref, OCI_STORE_CREATE, &store, &err), err);
     need(oci_store_lock(store, &err), err);
@@ -51,8 +54,9 @@ main(int argc, char **argv)
     wall = clock_seconds() - wall;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("seconds=%.3f snapshot=%.3f settle=%.3f bake=%.3f cpu=%.3f peak_mib=%.1f bytes=%" PRIu64 "\n", wall,
-           data.seconds_snapshot, data.seconds_settle, data.seconds_bake,
+    printf("seconds=%.3f snapshot=%.3f settle=%.3f bake=%.3f cpu=%.3f peak_mib=%.1f bytes=%" PRIu64
+           "\n",
+           wall, data.seconds_snapshot, data.seconds_settle, data.seconds_bake,
            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
            (double)usage.ru_maxrss / 1024, data.layers[0].descriptor.size);

@@ -2,8 +2,9 @@
 /*
  * inprocess DATABASE default|immutable|mmap point|scan SECONDS
  *
- * Reads per second of SQLite in this process, one thread, prepared statements: as SQLite opens a file by default, with
- * immutable=1 (no locks, no looking for changes), and with memory-mapped pages as well.
+ * Reads per second of SQLite in this process, one thread, prepared statements: as SQLite opens a
+ * file by default, with immutable=1 (no locks, no looking for changes), and with memory-mapped
+ * pages as well.
  */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -36,15 +37,18 @@ main(int argc, char **argv)
         return 2;
     }
     char uri[4096];
-    snprintf(uri, sizeof uri, "file:%s%s", argv[1], strcmp(argv[2], "default") ? "?immutable=1" : "");
+    snprintf(uri, sizeof uri, "file:%s%s", argv[1],
+             strcmp(argv[2], "default") ? "?immutable=1" : "");
     sqlite3 *db;
-    must(sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK, db,
-         uri);
+    must(sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+                         NULL) == SQLITE_OK,
+         db, uri);
     if (strcmp(argv[2], "mmap") == 0)
         sqlite3_exec(db, "PRAGMA mmap_size = 4294967296", NULL, NULL, NULL);
 
     sqlite3_stmt *count, *read;
-    must(sqlite3_prepare_v2(db, "SELECT max(id) FROM package", -1, &count, NULL) == SQLITE_OK, db, "prepare");
+    must(sqlite3_prepare_v2(db, "SELECT max(id) FROM package", -1, &count, NULL) == SQLITE_OK, db,
+         "prepare");
     must(sqlite3_step(count) == SQLITE_ROW, db, "count");
     unsigned rows = sqlite3_column_int(count, 0);
     sqlite3_finalize(count);

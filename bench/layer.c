@@ -2,14 +2,15 @@
 /*
  * bench-layer FILE gzip|zstd|none [DIRTY]
  *
- * Bakes FILE as the one file of a layer into an image layout in a temporary folder (in $TMPDIR), unpacks the
- * layer again, and prints one line each with wall time, CPU time and the peak memory of the process so far.
- * DIRTY: every DIRTY-th block is reported as touched once all is compressed, as by settling.
+ * Bakes FILE as the one file of a layer into an image layout in a temporary folder (in $TMPDIR),
+ * unpacks the layer again, and prints one line each with wall time, CPU time and the peak memory of
+ * the process so far. DIRTY: every DIRTY-th block is reported as touched once all is compressed, as
+ * by settling.
  */
+#include "oci/layer.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "oci/layer.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -40,8 +41,8 @@ report(const char *what, double wall, double cpu, uint64_t bytes)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("%s seconds=%.3f cpu=%.3f peak_mib=%.1f bytes=%" PRIu64 "\n", what, clock_seconds() - wall,
-           cpu_seconds() - cpu, (double)usage.ru_maxrss / 1024, bytes);
+    printf("%s seconds=%.3f cpu=%.3f peak_mib=%.1f bytes=%" PRIu64 "\n", what,
+           clock_seconds() - wall, cpu_seconds() - cpu, (double)usage.ru_maxrss / 1024, bytes);
 }
 
 int
@@ -66,12 +67,17 @@ main(int argc, char **argv)
         perror(folder);
         return 1;
     }
-    struct oci_ref ref = {.transport = OCI_TRANSPORT_LAYOUT, .location = file_join(folder, "image")};
+    struct oci_ref ref = {.transport = OCI_TRANSPORT_LAYOUT,
+                          .location = file_join(folder, "image")};
     struct oci_store *store;
     need(oci_store_open(&ref, OCI_STORE_CREATE, &store, &err), err);
     struct oci_layer_entry entries[] = {
         {.type = OCI_ENTRY_DIR, .path = "data", .mode = 0755},
-        {.type = OCI_ENTRY_FILE, .path = "data/file", .mode = 0444, .size = (uint64_t)st.st_size, .fd = fd},
+        {.type = OCI_ENTRY_FILE,
+         .path = "data/file",
+         .mode = 0444,
+         .size = (uint64_t)st.st_size,
+         .fd = fd},
     };
 
     double wall = clock_seconds(), cpu = cpu_seconds();

@@ -14,13 +14,14 @@
 
 #define FILE_MODE 0444
 #define DIR_MODE 0755
-/* Each build has threads of its own: with more files, the others wait for the end of the snapshot. */
+/* Each build has threads of its own: with more files, the others wait for the end of the snapshot.
+ */
 #define BUILDS_LIMIT 8
 
 /* A database file on its way into a layer. */
 struct bake_file {
     struct oci_layer_build *build; /* NULL where none was begun */
-    int fd;                        /* our own, since the source may close its before the build ends */
+    int fd; /* our own, since the source may close its before the build ends */
     uint64_t size;
 };
 struct baking {
@@ -34,8 +35,8 @@ struct baking {
 
 /* A layer of one file in one folder, which is how all of ours are. */
 static bool
-bake_begin(struct oci_store *store, enum oci_compression compression, const char *path, mode_t mode, int fd,
-           uint64_t size, struct oci_layer_build **ret_build, struct err **err)
+bake_begin(struct oci_store *store, enum oci_compression compression, const char *path, mode_t mode,
+           int fd, uint64_t size, struct oci_layer_build **ret_build, struct err **err)
 {
     CLEANUP_FREE char *dir = file_dirname(path);
     const struct oci_layer_entry entries[] = {
@@ -43,7 +44,8 @@ bake_begin(struct oci_store *store, enum oci_compression compression, const char
         {.type = OCI_ENTRY_FILE, .path = path, .mode = mode, .size = size, .fd = fd},
     };
     bool in_root = strcmp(dir, ".") == 0;
-    return oci_layer_build_begin(store, compression, 0, entries + in_root, 2 - in_root, ret_build, err) ||
+    return oci_layer_build_begin(store, compression, 0, entries + in_root, 2 - in_root, ret_build,
+                                 err) ||
            err_wrap(err, "cannot bake %s", path);
 }
 
@@ -69,7 +71,8 @@ baking_file(struct baking *baking, size_t index)
 }
 
 static bool
-bake_file_begin(struct baking *baking, struct bake_file *file, const struct source_file *info, struct err **err)
+bake_file_begin(struct baking *baking, struct bake_file *file, const struct source_file *info,
+                struct err **err)
 {
     bake_file_drop(file);
     file->size = info->size;
@@ -79,7 +82,8 @@ bake_file_begin(struct baking *baking, struct bake_file *file, const struct sour
     if (baking->began <= 0)
         baking->began = clock_seconds();
     CLEANUP_FREE char *path = mem_printf("%s/%s", BAKE_DATA_DIR, info->path);
-    return bake_begin(baking->store, baking->compression, path, FILE_MODE, file->fd, file->size, &file->build, err);
+    return bake_begin(baking->store, baking->compression, path, FILE_MODE, file->fd, file->size,
+                      &file->build, err);
 }
 
 static void
@@ -138,8 +142,9 @@ bake_find_parent(const struct bake_parent *parent, size_t count, const char *fil
 }
 
 static bool
-bake_finish(struct baking *baking, const struct source_snapshot *snapshot, const struct bake_parent *parent,
-            size_t parent_count, struct bake_data *data, struct err **err)
+bake_finish(struct baking *baking, const struct source_snapshot *snapshot,
+            const struct bake_parent *parent, size_t parent_count, struct bake_data *data,
+            struct err **err)
 {
     for (size_t i = 0; i < snapshot->count; i++) {
         const struct source_file *info = &snapshot->files[i];
@@ -149,8 +154,9 @@ bake_finish(struct baking *baking, const struct source_snapshot *snapshot, const
             return false;
         oci_layer_build_seal(file->build);
         struct oci_layer layer;
-        if (!oci_layer_build_finish(steal_ptr(&file->build), bake_find_parent(parent, parent_count, info->path),
-                                    &layer, err))
+        if (!oci_layer_build_finish(steal_ptr(&file->build),
+                                    bake_find_parent(parent, parent_count, info->path), &layer,
+                                    err))
             return err_wrap(err, "cannot bake %s", info->path);
         bake_file_drop(file);
         data->files[i] = mem_strdup(info->path);
@@ -164,7 +170,8 @@ bake_finish(struct baking *baking, const struct source_snapshot *snapshot, const
 
 bool
 bake_data_layers(struct source *source, struct oci_store *store, enum oci_compression compression,
-                 const struct bake_parent *parent, size_t parent_count, struct bake_data *ret_data, struct err **err)
+                 const struct bake_parent *parent, size_t parent_count, struct bake_data *ret_data,
+                 struct err **err)
 {
     const char *work_dir = oci_store_work_dir(store, err);
     if (!work_dir)
@@ -231,19 +238,20 @@ bake_data_free(struct bake_data *data)
 }
 
 static bool
-bake_one_file(struct oci_store *store, enum oci_compression compression, const char *path, mode_t mode, int fd,
-              uint64_t size, struct oci_layer *ret_layer, struct err **err)
+bake_one_file(struct oci_store *store, enum oci_compression compression, const char *path,
+              mode_t mode, int fd, uint64_t size, struct oci_layer *ret_layer, struct err **err)
 {
     struct oci_layer_build *build;
     if (!bake_begin(store, compression, path, mode, fd, size, &build, err))
         return false;
     oci_layer_build_seal(build);
-    return oci_layer_build_finish(build, NULL, ret_layer, err) || err_wrap(err, "cannot bake %s", path);
+    return oci_layer_build_finish(build, NULL, ret_layer, err) ||
+           err_wrap(err, "cannot bake %s", path);
 }
 
 bool
-bake_server_layer(struct oci_store *store, enum oci_compression compression, const char *server_file,
-                  struct oci_layer *ret_layer, struct err **err)
+bake_server_layer(struct oci_store *store, enum oci_compression compression,
+                  const char *server_file, struct oci_layer *ret_layer, struct err **err)
 {
     CLEANUP_FD int fd = open(server_file, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -253,16 +261,18 @@ bake_server_layer(struct oci_store *store, enum oci_compression compression, con
     }
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_FAILED, 0, "the server %s is not a file", server_file);
-    return bake_one_file(store, compression, BAKE_SERVER_PATH, 0755, fd, (uint64_t)st.st_size, ret_layer, err);
+    return bake_one_file(store, compression, BAKE_SERVER_PATH, 0755, fd, (uint64_t)st.st_size,
+                         ret_layer, err);
 }
 
 bool
-bake_identity_layer(struct oci_store *store, enum oci_compression compression, const char *json, size_t length,
-                    struct oci_layer *ret_layer, struct err **err)
+bake_identity_layer(struct oci_store *store, enum oci_compression compression, const char *json,
+                    size_t length, struct oci_layer *ret_layer, struct err **err)
 {
     CLEANUP_FD int fd = memfd_create("generation.json", MFD_CLOEXEC);
     if (fd < 0)
         return err_set(err, ERR_IO, errno, "cannot bake %s", BAKE_IDENTITY_PATH);
     return file_write_all(fd, json, length, BAKE_IDENTITY_PATH, err) &&
-           bake_one_file(store, compression, BAKE_IDENTITY_PATH, FILE_MODE, fd, length, ret_layer, err);
+           bake_one_file(store, compression, BAKE_IDENTITY_PATH, FILE_MODE, fd, length, ret_layer,
+                         err);
 }

@@ -31,26 +31,28 @@ struct bake_data {
     uint64_t data_bytes; /* settled size of all files */
     struct source_position position;
     char *engine_version;
-    double seconds_snapshot, seconds_settle, seconds_bake; /* wall time of each stage; they overlap */
+    double seconds_snapshot, seconds_settle,
+        seconds_bake; /* wall time of each stage; they overlap */
 };
 
-/* Snapshots, settles and bakes: the layers are in the store when it returns true. `parent` (may be NULL)
- * are the data layers of the parent generation, matched by file name: a file with the same content keeps
- * the parent's layer. On failure nothing but unreferenced blobs is left. */
+/* Snapshots, settles and bakes: the layers are in the store when it returns true. `parent` (may be
+ * NULL) are the data layers of the parent generation, matched by file name: a file with the same
+ * content keeps the parent's layer. On failure nothing but unreferenced blobs is left. */
 struct bake_parent {
     const char *file;
     struct oci_layer layer; /* descriptor and diff_id */
 };
-bool bake_data_layers(struct source *source, struct oci_store *store, enum oci_compression compression,
-                      const struct bake_parent *parent, size_t parent_count, struct bake_data *ret_data,
-                      struct err **err);
+bool bake_data_layers(struct source *source, struct oci_store *store,
+                      enum oci_compression compression, const struct bake_parent *parent,
+                      size_t parent_count, struct bake_data *ret_data, struct err **err);
 void bake_data_free(struct bake_data *data); /* the fields */
 
 /* The layer with the server's binary, read from the host's file. */
-bool bake_server_layer(struct oci_store *store, enum oci_compression compression, const char *server_file,
-                       struct oci_layer *ret_layer, struct err **err);
+bool bake_server_layer(struct oci_store *store, enum oci_compression compression,
+                       const char *server_file, struct oci_layer *ret_layer, struct err **err);
 /* The layer with generation.json. */
-bool bake_identity_layer(struct oci_store *store, enum oci_compression compression, const char *json, size_t length,
-                         struct oci_layer *ret_layer, struct err **err);
+bool bake_identity_layer(struct oci_store *store, enum oci_compression compression,
+                         const char *json, size_t length, struct oci_layer *ret_layer,
+                         struct err **err);
 
 #endif

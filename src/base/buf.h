@@ -18,7 +18,8 @@ void buf_append(struct buf *buf, const void *bytes, size_t length);
 void buf_puts(struct buf *buf, const char *text);
 void buf_putc(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buf_vprintf(struct buf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+void buf_vprintf(struct buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 /* Room for at least `more` bytes behind the end; returns a pointer to it. */
 char *buf_reserve(struct buf *buf, size_t more);
 const char *buf_text(const struct buf *buf); /* "" when empty */

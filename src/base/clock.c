@@ -91,10 +91,12 @@ clock_source_date(int64_t otherwise, int64_t *ret_wall_ns, struct err **err)
     }
     uint64_t seconds;
     if (!str_to_u64(text, 0, 253402300799ULL /* the end of the year 9999 */, &seconds))
-        return err_set(err, ERR_USAGE, 0, "SOURCE_DATE_EPOCH is '%s', not a number of seconds since 1970", text);
+        return err_set(err, ERR_USAGE, 0,
+                       "SOURCE_DATE_EPOCH is '%s', not a number of seconds since 1970", text);
     /* Beyond 2262 nanoseconds do not fit; no clock of this century gets there. */
     if (seconds > (uint64_t)(INT64_MAX / NS_PER_S))
-        return err_set(err, ERR_USAGE, 0, "SOURCE_DATE_EPOCH is %s, later than the year 2262", text);
+        return err_set(err, ERR_USAGE, 0, "SOURCE_DATE_EPOCH is %s, later than the year 2262",
+                       text);
     *ret_wall_ns = (int64_t)seconds * NS_PER_S;
     return true;
 }

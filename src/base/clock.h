@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-double clock_seconds(void);     /* monotonic, for durations */
-int64_t clock_wall_ns(void);    /* nanoseconds since 1970 */
+double clock_seconds(void);  /* monotonic, for durations */
+int64_t clock_wall_ns(void); /* nanoseconds since 1970 */
 void clock_sleep_ms(unsigned ms);
 
 /* RFC 3339 in UTC. The first form has seconds ("2026-01-31T12:00:00Z"), the second nanoseconds.

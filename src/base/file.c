@@ -27,7 +27,8 @@ file_read_at(int dirfd, const char *path, size_t limit, struct buf *ret_bytes, s
         return err_set(err, ERR_IO, errno, "cannot stat %s", path);
     if (S_ISDIR(st.st_mode))
         return err_set(err, ERR_IO, EISDIR, "cannot read %s", path);
-    /* Opened without waiting, so that nobody hangs on a pipe without a writer; read with waiting. */
+    /* Opened without waiting, so that nobody hangs on a pipe without a writer; read with waiting.
+     */
     if (!S_ISREG(st.st_mode) && fcntl(fd, F_SETFL, 0) < 0)
         return err_set(err, ERR_IO, errno, "cannot read %s", path);
     CLEANUP_BUF struct buf bytes = {0};
@@ -42,7 +43,8 @@ file_read_at(int dirfd, const char *path, size_t limit, struct buf *ret_bytes, s
             break;
         bytes.length += (size_t)n;
         if (bytes.length > limit)
-            return err_set(err, ERR_CORRUPT, 0, "%s is larger than the %zu bytes that such a file may have", path,
+            return err_set(err, ERR_CORRUPT, 0,
+                           "%s is larger than the %zu bytes that such a file may have", path,
                            limit);
     }
     buf_append(&bytes, "", 0);
@@ -68,7 +70,8 @@ file_write_all(int fd, const void *bytes, size_t length, const char *what, struc
 }
 
 bool
-file_pwrite_all(int fd, const void *bytes, size_t length, uint64_t offset, const char *what, struct err **err)
+file_pwrite_all(int fd, const void *bytes, size_t length, uint64_t offset, const char *what,
+                struct err **err)
 {
     const char *p = bytes;
     while (length) {
@@ -85,7 +88,8 @@ file_pwrite_all(int fd, const void *bytes, size_t length, uint64_t offset, const
 }
 
 bool
-file_pread_all(int fd, void *bytes, size_t length, uint64_t offset, const char *what, struct err **err)
+file_pread_all(int fd, void *bytes, size_t length, uint64_t offset, const char *what,
+               struct err **err)
 {
     char *p = bytes;
     while (length) {

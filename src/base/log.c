@@ -38,13 +38,13 @@ log_line(enum log_level level, const char *prefix, const char *format, va_list a
     fflush(stderr);
 }
 
-#define LOG_FUNCTION(name, level, prefix) \
-    void name(const char *format, ...) \
-    { \
-        va_list args; \
-        va_start(args, format); \
+#define LOG_FUNCTION(name, level, prefix)      \
+    void name(const char *format, ...)         \
+    {                                          \
+        va_list args;                          \
+        va_start(args, format);                \
         log_line(level, prefix, format, args); \
-        va_end(args); \
+        va_end(args);                          \
     }
 
 LOG_FUNCTION(log_note, LOG_NOTE, "")

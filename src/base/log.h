@@ -9,14 +9,14 @@
 enum log_level {
     LOG_QUIET = 0, /* nothing but errors (-q) */
     LOG_WARN,
-    LOG_NOTE,      /* the default */
-    LOG_DEBUG,     /* -v */
+    LOG_NOTE,  /* the default */
+    LOG_DEBUG, /* -v */
 };
 
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 void log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* "warning: ..." */
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2))); /* "warning: ..." */
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -2,11 +2,12 @@
 /*
  * Memory and descriptors bound to scope.
  *
- * Allocation never returns NULL: out of memory aborts the tool with a message (publishing is atomic,
- * so nothing is lost). Code in src/replica that must survive a failed allocation uses malloc() itself.
+ * Allocation never returns NULL: out of memory aborts the tool with a message (publishing is
+ * atomic, so nothing is lost). Code in src/replica that must survive a failed allocation uses
+ * malloc() itself.
  *
- * `CLEANUP_FREE char *s = ...` frees s when it goes out of scope; `return steal_ptr(&s)` hands it to
- * the caller instead. The same for descriptors (CLEANUP_FD, steal_fd), FILE and DIR.
+ * `CLEANUP_FREE char *s = ...` frees s when it goes out of scope; `return steal_ptr(&s)` hands it
+ * to the caller instead. The same for descriptors (CLEANUP_FD, steal_fd), FILE and DIR.
  */
 #ifndef EFFIGY_BASE_MEM_H
 #define EFFIGY_BASE_MEM_H
@@ -18,10 +19,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void *mem_new(size_t size);                            /* zeroed */
-void *mem_new_array(size_t count, size_t size);        /* zeroed; aborts on overflow */
-void *mem_grow(void *old, size_t count, size_t size);  /* realloc; new bytes are undefined */
-char *mem_strdup(const char *text);                    /* NULL gives NULL */
+void *mem_new(size_t size);                           /* zeroed */
+void *mem_new_array(size_t count, size_t size);       /* zeroed; aborts on overflow */
+void *mem_grow(void *old, size_t count, size_t size); /* realloc; new bytes are undefined */
+char *mem_strdup(const char *text);                   /* NULL gives NULL */
 char *mem_strndup(const char *text, size_t length);
 void *mem_dup(const void *bytes, size_t size);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -57,11 +58,11 @@ mem_cleanup_dir(DIR **dir)
 #define CLEANUP_DIR CLEANUP(mem_cleanup_dir)
 
 /* Takes the value out of *place and leaves NULL (or -1), so that its cleanup does nothing. */
-#define steal_ptr(place) \
-    __extension__({ \
+#define steal_ptr(place)                         \
+    __extension__({                              \
         __typeof__(*(place)) stolen_ = *(place); \
-        *(place) = NULL; \
-        stolen_; \
+        *(place) = NULL;                         \
+        stolen_;                                 \
     })
 static inline int
 steal_fd(int *place)
@@ -74,12 +75,12 @@ steal_fd(int *place)
 /* Makes room for one more element in a growing array:
  *     MEM_RESERVE(list->items, list->count, list->room);
  *     list->items[list->count++] = x;                          */
-#define MEM_RESERVE(items, count, room) \
-    do { \
-        if ((count) >= (room)) { \
-            (room) = (room) ? (room) * 2 : 8; \
+#define MEM_RESERVE(items, count, room)                           \
+    do {                                                          \
+        if ((count) >= (room)) {                                  \
+            (room) = (room) ? (room)*2 : 8;                       \
             (items) = mem_grow((items), (room), sizeof *(items)); \
-        } \
+        }                                                         \
     } while (0)
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))

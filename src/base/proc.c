@@ -32,7 +32,8 @@ proc_drain(int fd, struct buf *into)
 }
 
 bool
-proc_run(const char *const *argv, struct buf *out, struct buf *errors, int *ret_status, struct err **err)
+proc_run(const char *const *argv, struct buf *out, struct buf *errors, int *ret_status,
+         struct err **err)
 {
     int out_pipe[2], err_pipe[2];
     if (pipe2(out_pipe, O_CLOEXEC) < 0)
@@ -63,9 +64,11 @@ proc_run(const char *const *argv, struct buf *out, struct buf *errors, int *ret_
     if (failed) {
         close(out_pipe[0]);
         close(err_pipe[0]);
-        return err_set(err, failed == ENOENT ? ERR_NOT_FOUND : ERR_IO, failed, "cannot run %s", argv[0]);
+        return err_set(err, failed == ENOENT ? ERR_NOT_FOUND : ERR_IO, failed, "cannot run %s",
+                       argv[0]);
     }
-    struct pollfd fds[2] = {{.fd = out_pipe[0], .events = POLLIN}, {.fd = err_pipe[0], .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = out_pipe[0], .events = POLLIN},
+                            {.fd = err_pipe[0], .events = POLLIN}};
     bool killed = false;
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
         poll(fds, 2, 100);

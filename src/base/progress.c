@@ -36,9 +36,10 @@ progress_draw(double now)
     CLEANUP_FREE char *left_text =
         str_of_seconds(rate > 0 && total > done ? (double)(total - done) / rate : 0);
     CLEANUP_FREE char *line =
-        total ? mem_printf("%s: %s of %s (%u %%), %s/s, %s left", progress.label, done_text, total_text,
-                           (unsigned)(done >= total ? 100 : 100.0 * (double)done / (double)total), rate_text,
-                           left_text)
+        total ? mem_printf("%s: %s of %s (%u %%), %s/s, %s left", progress.label, done_text,
+                           total_text,
+                           (unsigned)(done >= total ? 100 : 100.0 * (double)done / (double)total),
+                           rate_text, left_text)
               : mem_printf("%s: %s, %s/s", progress.label, done_text, rate_text);
     if (progress.terminal) {
         fprintf(stderr, "\r%s\033[K", line);
@@ -82,7 +83,8 @@ progress_start(const char *label, uint64_t total)
         return;
     pthread_mutex_lock(&progress.lock);
     snprintf(progress.label, sizeof progress.label, "%s", label);
-    progress.terminal = isatty(STDERR_FILENO) && strcmp(str_or(getenv("TERM"), "dumb"), "dumb") != 0;
+    progress.terminal =
+        isatty(STDERR_FILENO) && strcmp(str_or(getenv("TERM"), "dumb"), "dumb") != 0;
     progress.started = clock_seconds();
     progress.printed = progress.terminal ? 0 : progress.started;
     progress.ending = false;

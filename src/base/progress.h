@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Progress of one long piece of work: on a terminal one line that is redrawn (bytes, rate, time left),
- * otherwise a plain line every few seconds. Nothing is shown for work that ends within half a second.
- * progress_add() may be called from several threads and is cheap (an atomic addition); a thread of this
- * module does the drawing.
+ * Progress of one long piece of work: on a terminal one line that is redrawn (bytes, rate, time
+ * left), otherwise a plain line every few seconds. Nothing is shown for work that ends within half
+ * a second. progress_add() may be called from several threads and is cheap (an atomic addition); a
+ * thread of this module does the drawing.
  */
 #ifndef EFFIGY_BASE_PROGRESS_H
 #define EFFIGY_BASE_PROGRESS_H

@@ -8,7 +8,7 @@
 static struct {
     struct secret {
         char *value, *shown;
-    } *items;
+    } * items;
     size_t count, room;
 } secrets;
 

@@ -32,7 +32,8 @@ sha256_new(void)
 void
 sha256_reset(struct sha256 *sha)
 {
-    /* Naming the digest again would look it up again, which takes longer than hashing a short row. */
+    /* Naming the digest again would look it up again, which takes longer than hashing a short row.
+     */
     sha256_need(EVP_DigestInit_ex(sha->context, NULL, NULL));
 }
 

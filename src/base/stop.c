@@ -42,5 +42,6 @@ stop_check(struct err **err)
 {
     if (!stop_flag)
         return true;
-    return err_set(err, ERR_INTERRUPTED, 0, "interrupted; nothing was changed that is not complete");
+    return err_set(err, ERR_INTERRUPTED, 0,
+                   "interrupted; nothing was changed that is not complete");
 }

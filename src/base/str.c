@@ -96,7 +96,8 @@ bool
 str_to_milliseconds(const char *text, uint64_t *ret_ms)
 {
     static const struct str_unit units[] = {
-        {"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
+        {"", 1000},     {"ms", 1},      {"s", 1000},     {"m", 60000},
+        {"min", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
     };
     return str_with_unit(text, units, ret_ms);
 }
@@ -128,7 +129,8 @@ str_of_seconds(double seconds)
         return mem_printf("%um %us", (unsigned)(s / 60), (unsigned)(s % 60));
     if (s < 86400)
         return mem_printf("%uh %um", (unsigned)(s / 3600), (unsigned)(s / 60 % 60));
-    return mem_printf("%llud %lluh", (unsigned long long)s / 86400, (unsigned long long)s / 3600 % 24);
+    return mem_printf("%llud %lluh", (unsigned long long)s / 86400,
+                      (unsigned long long)s / 3600 % 24);
 }
 
 /* Damerau-Levenshtein (adjacent transpositions), on words of at most 63 bytes. */
@@ -150,7 +152,8 @@ str_distance(const char *a, const char *b)
                 best = d[i - 1][j] + 1;
             if (d[i][j - 1] + 1 < best)
                 best = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                d[i - 2][j - 2] + 1 < best)
                 best = d[i - 2][j - 2] + 1;
             d[i][j] = best;
         }
@@ -184,8 +187,8 @@ str_is_utf8(const char *bytes, size_t length)
         unsigned more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
         if (c < 0xc2 || c > 0xf4 || (size_t)(end - p) < more)
             return false;
-        if ((c == 0xe0 && p[0] < 0xa0) || (c == 0xed && p[0] > 0x9f) || (c == 0xf0 && p[0] < 0x90) ||
-            (c == 0xf4 && p[0] > 0x8f))
+        if ((c == 0xe0 && p[0] < 0xa0) || (c == 0xed && p[0] > 0x9f) ||
+            (c == 0xf0 && p[0] < 0x90) || (c == 0xf4 && p[0] > 0x8f))
             return false;
         for (; more; more--, p++) {
             if ((*p & 0xc0) != 0x80)

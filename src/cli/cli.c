@@ -45,7 +45,8 @@ char *
 cli_master_shown(const struct cli *cli, const struct config_service *service)
 {
     size_t index = (size_t)(service - cli->config->services);
-    return config_value_shown(cli->config, config_key_find(CONFIG_SERVICE, "master"), service, index, 0);
+    return config_value_shown(cli->config, config_key_find(CONFIG_SERVICE, "master"), service,
+                              index, 0);
 }
 
 char *
@@ -102,7 +103,8 @@ cli_report_rollout(struct cli *cli, const struct rollout_result *result)
     buf_printf(&cli->text, "%s:%s", cli->service->name, generation);
     if (result->published)
         buf_printf(&cli->text, "  http://%s", result->published);
-    buf_printf(&cli->text, "  %u started, %u kept, %u stopped\n", result->started, result->kept, result->stopped);
+    buf_printf(&cli->text, "  %u started, %u kept, %u stopped\n", result->started, result->kept,
+               result->stopped);
     CLEANUP_BUF struct buf lines = {0};
     out_table_write(&table, 2, &lines);
     if (result->replica_count)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the verbs (cmd-*.c) have in common. A verb fills .text for people and .json for scripts; main.c prints one of
- * the two, also when the verb then fails.
+ * What the verbs (cmd-*.c) have in common. A verb fills .text for people and .json for scripts;
+ * main.c prints one of the two, also when the verb then fails.
  */
 #ifndef EFFIGY_CLI_CLI_H
 #define EFFIGY_CLI_CLI_H
@@ -27,8 +27,9 @@ struct cli {
 };
 typedef bool command_run(struct cli *cli, struct err **err);
 
-command_run cmd_init, cmd_publish, cmd_run, cmd_status, cmd_log, cmd_inspect, cmd_verify, cmd_rollback, cmd_unpin,
-    cmd_stop, cmd_export, cmd_logs, cmd_config, cmd_completion, cmd_help, cmd_man;
+command_run cmd_init, cmd_publish, cmd_run, cmd_status, cmd_log, cmd_inspect, cmd_verify,
+    cmd_rollback, cmd_unpin, cmd_stop, cmd_export, cmd_logs, cmd_config, cmd_completion, cmd_help,
+    cmd_man;
 
 bool cli_load_config(struct cli *cli, struct err **err);
 /* The first argument as NAME, or as NAME[:gK] into .service and .tag. */

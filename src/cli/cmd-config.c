@@ -8,27 +8,29 @@
 
 #include <string.h>
 
-static json_t *config_json_record(const struct config *config, enum config_section section, const void *record,
-                                  size_t service, size_t item);
+static json_t *config_json_record(const struct config *config, enum config_section section,
+                                  const void *record, size_t service, size_t item);
 
 static json_t *
-config_json_list(const struct config *config, const struct config_key *key, const void *record, size_t service)
+config_json_list(const struct config *config, const struct config_key *key, const void *record,
+                 size_t service)
 {
     size_t count = *(const size_t *)((const char *)record + key->count_offset);
     const char *records = *(const char *const *)((const char *)record + key->offset);
     bool top = key->section == CONFIG_TOP;
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, config_json_record(config, key->opens,
-                                                       records + i * config_section_size(key->opens),
-                                                       top ? i : service, top ? 0 : i));
+        json_array_append_new(list,
+                              config_json_record(config, key->opens,
+                                                 records + i * config_section_size(key->opens),
+                                                 top ? i : service, top ? 0 : i));
     return list;
 }
 
 /* Numbers and truth values as such, all else as it would be written in the file. */
 static json_t *
-config_json_value(const struct config *config, const struct config_key *key, const void *record, size_t service,
-                  size_t item)
+config_json_value(const struct config *config, const struct config_key *key, const void *record,
+                  size_t service, size_t item)
 {
     CLEANUP_FREE char *text = config_value_shown(config, key, record, service, item);
     uint64_t number;
@@ -42,8 +44,8 @@ config_json_value(const struct config *config, const struct config_key *key, con
 }
 
 static json_t *
-config_json_record(const struct config *config, enum config_section section, const void *record, size_t service,
-                   size_t item)
+config_json_record(const struct config *config, enum config_section section, const void *record,
+                   size_t service, size_t item)
 {
     json_t *object = json_object();
     for (const struct config_key *key = config_keys; key < config_keys + config_key_count; key++) {
@@ -51,7 +53,8 @@ config_json_record(const struct config *config, enum config_section section, con
             continue;
         json_t *value = key->type == CONFIG_LIST ? config_json_list(config, key, record, service)
                         : key->type == CONFIG_MAPPING
-                            ? config_json_record(config, key->opens, (const char *)record + key->offset, service, item)
+                            ? config_json_record(config, key->opens,
+                                                 (const char *)record + key->offset, service, item)
                             : config_json_value(config, key, record, service, item);
         json_object_set_new(object, key->name, value);
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include "bake/bake.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "bake/bake.h"
 #include "control/service.h"
 
 #include <string.h>
@@ -38,7 +38,8 @@ inspection_read(struct cli *cli, struct inspection *i, struct err **err)
               oci_store_get_manifest(i->store, i->generation.top.digest.text, &top, &bytes, err) &&
               (strcmp(str_or(top.media_type, ""), OCI_MEDIA_INDEX) != 0 ||
                oci_index_parse(buf_text(&bytes), bytes.length, &i->index, err)) &&
-              oci_store_resolve(i->store, i->generation.image.digest.text, NULL, &image, &i->manifest, err) &&
+              oci_store_resolve(i->store, i->generation.image.digest.text, NULL, &image,
+                                &i->manifest, err) &&
               oci_store_get_config(i->store, &i->manifest, &i->config, err);
     oci_descriptor_free(&top);
     oci_descriptor_free(&image);
@@ -55,7 +56,8 @@ inspection_file(const struct inspection *i, const struct oci_descriptor *layer)
     return NULL;
 }
 
-/* What the layer holds: the data layers say it themselves, the others stand in the order of bake/bake.h. */
+/* What the layer holds: the data layers say it themselves, the others stand in the order of
+ * bake/bake.h. */
 static char *
 inspection_content(const struct inspection *i, size_t layer)
 {
@@ -88,7 +90,8 @@ inspect_layers(const struct inspection *i)
         out_json_text(object, "digest", layer->digest.text);
         out_json_text(object, "media_type", layer->media_type);
         out_json_number(object, "bytes", layer->size);
-        out_json_text(object, "diff_id", k < i->config.diff_id_count ? i->config.diff_ids[k].text : NULL);
+        out_json_text(object, "diff_id",
+                      k < i->config.diff_id_count ? i->config.diff_ids[k].text : NULL);
         out_json_text(object, "file", content);
         out_json_text(object, "database", file ? file->name : NULL);
         json_array_append_new(layers, object);
@@ -121,7 +124,8 @@ static json_t *
 inspect_json(const struct cli *cli, const struct inspection *i)
 {
     const struct generation *g = &i->generation;
-    CLEANUP_FREE char *name = cli_generation_name(g->number), *created = clock_rfc3339(g->created_ns);
+    CLEANUP_FREE char *name = cli_generation_name(g->number),
+                      *created = clock_rfc3339(g->created_ns);
     json_t *object = json_object();
     out_json_text(object, "service", cli->service->name);
     out_json_text(object, "generation", name);
@@ -148,7 +152,8 @@ inspect_json(const struct cli *cli, const struct inspection *i)
 
 /* What `said` (may be NULL) does not say already. */
 static void
-inspect_text_map(struct buf *out, const char *heading, const struct oci_map *map, const struct oci_map *said)
+inspect_text_map(struct buf *out, const char *heading, const struct oci_map *map,
+                 const struct oci_map *said)
 {
     struct out_table table = {.columns = 2};
     for (size_t k = 0; k < map->count; k++) {
@@ -170,21 +175,26 @@ inspect_text(const struct cli *cli, const struct inspection *i, struct buf *out)
     CLEANUP_FREE char *created = out_time(g->created_ns), *data = str_of_bytes(g->data_bytes);
     CLEANUP_FREE char *image = str_of_bytes(g->image_bytes);
     buf_printf(out, "%s:g%u%s\n", cli->service->name, g->number,
-               g->pinned ? "  (latest, pinned)" : g->latest ? "  (latest)" : "");
+               g->pinned   ? "  (latest, pinned)"
+               : g->latest ? "  (latest)"
+                           : "");
     out_field(out, "digest", "%s", g->top.digest.text);
     if (!oci_digest_equal(&g->top.digest, &g->image.digest))
         out_field(out, "image", "%s", g->image.digest.text);
     out_field(out, "created", "%s", created);
-    out_field(out, "position", "%s%s", str_or(g->position, "-"), g->position_exact ? "" : "  (not exact)");
+    out_field(out, "position", "%s%s", str_or(g->position, "-"),
+              g->position_exact ? "" : "  (not exact)");
     out_field(out, "parent", "%s", str_or(g->parent, "none"));
     out_field(out, "engine", "%s %s", str_or(g->engine, "-"), str_or(g->engine_version, ""));
     out_field(out, "format", "%s", str_or(g->format, "-"));
     out_field(out, "size", "%s of data, %s as an image", data, image);
     for (size_t k = 0; k < i->index.count; k++)
-        out_field(out, k ? "" : "platforms", "%s/%s", str_or(i->index.manifests[k].platform.os, "-"),
+        out_field(out, k ? "" : "platforms", "%s/%s",
+                  str_or(i->index.manifests[k].platform.os, "-"),
                   str_or(i->index.manifests[k].platform.architecture, "-"));
     if (!i->index.count)
-        out_field(out, "platform", "%s/%s", str_or(i->config.os, "-"), str_or(i->config.architecture, "-"));
+        out_field(out, "platform", "%s/%s", str_or(i->config.os, "-"),
+                  str_or(i->config.architecture, "-"));
 
     struct out_table table = {0};
     buf_puts(out, "\nlayers\n");
@@ -196,7 +206,8 @@ inspect_text(const struct cli *cli, const struct inspection *i, struct buf *out)
     }
     out_table_write(&table, 2, out);
     inspect_text_map(out, "annotations", &i->manifest.annotations, NULL);
-    inspect_text_map(out, "labels that are no annotations", &i->config.labels, &i->manifest.annotations);
+    inspect_text_map(out, "labels that are no annotations", &i->config.labels,
+                     &i->manifest.annotations);
 }
 
 bool

@@ -11,7 +11,8 @@
 static json_t *
 log_json(const struct generation *g)
 {
-    CLEANUP_FREE char *name = cli_generation_name(g->number), *created = clock_rfc3339(g->created_ns);
+    CLEANUP_FREE char *name = cli_generation_name(g->number),
+                      *created = clock_rfc3339(g->created_ns);
     json_t *object = json_object();
     out_json_text(object, "generation", name);
     out_json_text(object, "created", created);
@@ -51,8 +52,8 @@ cmd_log(struct cli *cli, struct err **err)
     json_t *generations = json_array();
     json_object_set_new(cli->json, "generations", generations);
     struct out_table table = {0};
-    out_table_headings(&table, (const char *[]){"GENERATION", "CREATED", "POSITION", "DATA", "IMAGE", "PARENT",
-                                                "DIGEST", "", NULL});
+    out_table_headings(&table, (const char *[]){"GENERATION", "CREATED", "POSITION", "DATA",
+                                                "IMAGE", "PARENT", "DIGEST", "", NULL});
     for (size_t i = count; i-- > 0;) {
         const struct generation *g = &list[i];
         json_array_append_new(generations, log_json(g));

@@ -15,10 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOGS_STEP 65536u              /* bytes read at a time */
-#define LOGS_JSON_LIMIT (1u << 20)    /* bytes of each log in the JSON object */
+#define LOGS_STEP 65536u           /* bytes read at a time */
+#define LOGS_JSON_LIMIT (1u << 20) /* bytes of each log in the JSON object */
 #define LOGS_POLL_MS 200
-#define LOGS_LIST_EVERY 10            /* polls between two looks for new replicas */
+#define LOGS_LIST_EVERY 10 /* polls between two looks for new replicas */
 
 /* One replica's log that is being printed. */
 struct logs_file {
@@ -53,7 +53,8 @@ logs_free(struct logs *logs)
 
 /* Where the last `lines` lines of the file begin. */
 static bool
-logs_tail_offset(const struct logs_file *file, uint64_t lines, uint64_t *ret_offset, struct err **err)
+logs_tail_offset(const struct logs_file *file, uint64_t lines, uint64_t *ret_offset,
+                 struct err **err)
 {
     CLEANUP_BUF struct buf bytes = {0};
     struct stat st;
@@ -164,8 +165,8 @@ logs_list(struct logs *logs, const char *only, struct err **err)
             continue;
         }
         MEM_RESERVE(logs->files, logs->count, logs->room);
-        logs->files[logs->count++] =
-            (struct logs_file){.id = mem_strdup(replicas[i].id), .path = mem_strdup(replicas[i].log_path), .fd = -1};
+        logs->files[logs->count++] = (struct logs_file){
+            .id = mem_strdup(replicas[i].id), .path = mem_strdup(replicas[i].log_path), .fd = -1};
     }
     logs->prefixed = logs->count > 1;
     bool found = logs->count > 0 || !only;
@@ -193,7 +194,8 @@ logs_begin(struct logs *logs, struct err **err)
         struct logs_file *file = &logs->files[i];
         if (!logs_reopen(file, err))
             return false;
-        if (file->fd >= 0 && tail != UINT64_MAX && !logs_tail_offset(file, tail, &file->offset, err))
+        if (file->fd >= 0 && tail != UINT64_MAX &&
+            !logs_tail_offset(file, tail, &file->offset, err))
             return false;
     }
     return true;
@@ -256,8 +258,8 @@ logs_run(struct logs *logs, struct err **err)
 {
     struct cli *cli = logs->cli;
     const char *only = command_line_argument(cli->line, 1);
-    if (!service_open_runtime(cli->service, &cli->runtime, &logs->runtime, err) || !logs_list(logs, only, err) ||
-        !logs_begin(logs, err))
+    if (!service_open_runtime(cli->service, &cli->runtime, &logs->runtime, err) ||
+        !logs_list(logs, only, err) || !logs_begin(logs, err))
         return false;
     if (cli->json_wanted)
         return logs_json(logs, err);
@@ -276,7 +278,8 @@ bool
 cmd_logs(struct cli *cli, struct err **err)
 {
     if (cli->json_wanted && command_line_flag(cli->line, "follow")) {
-        err_set(err, ERR_USAGE, 0, "logs: --follow does not end, and --json prints one object at the end");
+        err_set(err, ERR_USAGE, 0,
+                "logs: --follow does not end, and --json prints one object at the end");
         return err_hint(err, "leave one of the two out");
     }
     if (!cli_open_service(cli, err))

@@ -12,9 +12,9 @@ publish_json(struct cli *cli, const struct publish_result *result, const char *g
         const char *name;
         double seconds;
     } stages[] = {
-        {"probe", result->seconds_probe}, {"snapshot", result->seconds_snapshot},
+        {"probe", result->seconds_probe},   {"snapshot", result->seconds_snapshot},
         {"settle", result->seconds_settle}, {"bake", result->seconds_bake},
-        {"store", result->seconds_store}, {"total", result->seconds_total},
+        {"store", result->seconds_store},   {"total", result->seconds_total},
     };
     cli->json = json_object();
     out_json_text(cli->json, "service", cli->service->name);
@@ -53,9 +53,10 @@ publish_text(struct cli *cli, const struct publish_result *result, const char *g
         out_field(out, "parent", "%s", g->parent);
     out_field(out, "position", "%s", str_or(g->position, "-"));
     if (result->changed)
-        out_field(out, "time", "%.2f s (probe %.2f, snapshot %.2f, settle %.2f, bake %.2f, store %.2f)",
-                  result->seconds_total, result->seconds_probe, result->seconds_snapshot, result->seconds_settle,
-                  result->seconds_bake, result->seconds_store);
+        out_field(out, "time",
+                  "%.2f s (probe %.2f, snapshot %.2f, settle %.2f, bake %.2f, store %.2f)",
+                  result->seconds_total, result->seconds_probe, result->seconds_snapshot,
+                  result->seconds_settle, result->seconds_bake, result->seconds_store);
     else
         out_field(out, "time", "%.2f s", result->seconds_total);
     if (result->changed && !result->latest_moved)

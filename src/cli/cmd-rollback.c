@@ -11,7 +11,8 @@ cmd_rollback(struct cli *cli, struct err **err)
         return false;
     cli_report_rollout(cli, &result);
     out_json_bool(cli->json, "pinned", true);
-    buf_printf(&cli->text, "  latest is pinned here; `effigy unpin %s` ends that\n", cli->service->name);
+    buf_printf(&cli->text, "  latest is pinned here; `effigy unpin %s` ends that\n",
+               cli->service->name);
     rollout_result_free(&result);
     return true;
 }

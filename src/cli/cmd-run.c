@@ -10,7 +10,8 @@ run_check_listen(const char *listen, struct err **err)
 {
     struct config_service service = {0};
     CLEANUP_FREE char *shown = config_quote(listen);
-    bool ok = config_value_set(config_key_find(CONFIG_SERVICE, "listen"), &service, listen, shown, err);
+    bool ok =
+        config_value_set(config_key_find(CONFIG_SERVICE, "listen"), &service, listen, shown, err);
     free(service.listen);
     if (ok)
         return true;

@@ -33,13 +33,15 @@ status_json_newest(const struct status *status)
     if (!status->has_newest)
         return json_null();
     const struct generation *g = &status->newest;
-    CLEANUP_FREE char *name = cli_generation_name(g->number), *created = clock_rfc3339(g->created_ns);
+    CLEANUP_FREE char *name = cli_generation_name(g->number),
+                      *created = clock_rfc3339(g->created_ns);
     json_t *newest = json_object();
     out_json_text(newest, "generation", name);
     out_json_text(newest, "digest", g->top.digest.text);
     out_json_text(newest, "position", g->position);
     out_json_text(newest, "created", created);
-    json_object_set_new(newest, "behind", status->master_ok ? json_boolean(status->newest_behind) : json_null());
+    json_object_set_new(newest, "behind",
+                        status->master_ok ? json_boolean(status->newest_behind) : json_null());
     out_json_real(newest, "staleness_seconds", status->newest_staleness_seconds);
     return newest;
 }
@@ -98,11 +100,13 @@ status_text_replicas(const struct status *status, struct buf *out)
     if (!status->replica_count)
         return;
     struct out_table table = {0};
-    out_table_headings(&table, (const char *[]){"REPLICA", "GENERATION", "STATE", "STALENESS", "ADDRESS", "RESTARTS",
-                                                "UP", NULL});
+    out_table_headings(&table, (const char *[]){"REPLICA", "GENERATION", "STATE", "STALENESS",
+                                                "ADDRESS", "RESTARTS", "UP", NULL});
     for (size_t i = 0; i < status->replica_count; i++) {
         const struct runtime_replica *replica = &status->replicas[i].replica;
-        double up = replica->pid && replica->started_ns ? (double)(clock_wall_ns() - replica->started_ns) / 1e9 : -1;
+        double up = replica->pid && replica->started_ns
+                        ? (double)(clock_wall_ns() - replica->started_ns) / 1e9
+                        : -1;
         out_table_add_text(&table, replica->id);
         out_table_add(&table, cli_generation_name(replica->generation));
         out_table_add_text(&table, runtime_state_name(replica->state));
@@ -126,23 +130,28 @@ status_text(const struct status *status, const char *url, struct buf *out)
     buf_printf(out, "%s\n", status->service);
     if (status->master_ok) {
         CLEANUP_FREE char *bytes = str_of_bytes(status->probe.data_bytes);
-        out_field(out, "master", "%s  (%s %s, %s)", url, status->probe.engine, status->probe.version, bytes);
+        out_field(out, "master", "%s  (%s %s, %s)", url, status->probe.engine,
+                  status->probe.version, bytes);
         out_field(out, "position", "%s", status->probe.position.text);
     } else {
         out_field(out, "master", "%s", url);
         out_field(out, "", "unreachable: %s", str_or(status->master_error, "unknown"));
     }
     if (!status->has_newest) {
-        out_field(out, "newest", "none; `effigy publish %s` makes the first generation", status->service);
+        out_field(out, "newest", "none; `effigy publish %s` makes the first generation",
+                  status->service);
     } else {
         const struct generation *g = &status->newest;
         CLEANUP_FREE char *created = out_time(g->created_ns);
         CLEANUP_FREE char *behind = str_of_seconds(status->newest_staleness_seconds);
-        const char *state = !status->master_ok ? "" : status->newest_behind ? ", behind the master by at most " : ", up to date";
+        const char *state = !status->master_ok      ? ""
+                            : status->newest_behind ? ", behind the master by at most "
+                                                    : ", up to date";
         out_field(out, "newest", "g%u of %s%s%s", g->number, created, state,
                   status->master_ok && status->newest_behind ? behind : "");
         if (status->latest.number)
-            out_field(out, "latest", "g%u%s", status->latest.number, status->latest.pinned ? ", pinned" : "");
+            out_field(out, "latest", "g%u%s", status->latest.number,
+                      status->latest.pinned ? ", pinned" : "");
     }
     const char *published = NULL;
     for (size_t i = 0; i < status->replica_count && !published; i++)
@@ -153,7 +162,8 @@ status_text(const struct status *status, const char *url, struct buf *out)
 }
 
 static bool
-status_add(struct cli *cli, const struct config_service *service, json_t **ret_json, struct err **err)
+status_add(struct cli *cli, const struct config_service *service, json_t **ret_json,
+           struct err **err)
 {
     struct status status = {0};
     if (!status_read(cli->config, service, &cli->runtime, &status, err))

@@ -10,6 +10,7 @@ cmd_stop(struct cli *cli, struct err **err)
     cli->json = json_object();
     out_json_text(cli->json, "service", cli->service->name);
     out_json_number(cli->json, "stopped", stopped);
-    buf_printf(&cli->text, "%s  %u %s stopped\n", cli->service->name, stopped, stopped == 1 ? "replica" : "replicas");
+    buf_printf(&cli->text, "%s  %u %s stopped\n", cli->service->name, stopped,
+               stopped == 1 ? "replica" : "replicas");
     return true;
 }

@@ -17,7 +17,8 @@ verify_json(const struct cli *cli, const struct verify_result *result, bool ok)
     out_json_number(object, "blobs", result->blobs);
     out_json_number(object, "bytes", result->bytes);
     out_json_bool(object, "against_master", result->against_master);
-    json_object_set_new(object, "equal", result->against_master ? json_boolean(result->equal) : json_null());
+    json_object_set_new(object, "equal",
+                        result->against_master ? json_boolean(result->equal) : json_null());
     json_object_set_new(object, "master_moved",
                         result->against_master ? json_boolean(result->master_moved) : json_null());
     json_t *differences = json_array();
@@ -40,17 +41,19 @@ static void
 verify_text(const struct cli *cli, const struct verify_result *result, struct buf *out)
 {
     CLEANUP_FREE char *bytes = str_of_bytes(result->bytes);
-    buf_printf(out, "%s:g%u  sound: %u blobs, %s\n", cli->service->name, result->generation.number, result->blobs,
-               bytes);
+    buf_printf(out, "%s:g%u  sound: %u blobs, %s\n", cli->service->name, result->generation.number,
+               result->blobs, bytes);
     if (!result->against_master)
         return;
-    out_field(out, "master", result->equal          ? "equal"
-                             : result->master_moved ? "differs; it has committed since"
-                                                    : "differs, although it has not committed since");
+    out_field(out, "master",
+              result->equal          ? "equal"
+              : result->master_moved ? "differs; it has committed since"
+                                     : "differs, although it has not committed since");
     if (!result->difference_count)
         return;
     struct out_table table = {0};
-    out_table_headings(&table, (const char *[]){"DATABASE", "TABLE", "ROWS HERE", "ROWS IN THE MASTER", NULL});
+    out_table_headings(
+        &table, (const char *[]){"DATABASE", "TABLE", "ROWS HERE", "ROWS IN THE MASTER", NULL});
     for (size_t i = 0; i < result->difference_count; i++) {
         const struct verify_difference *difference = &result->differences[i];
         bool schema = !*difference->table;
@@ -59,9 +62,10 @@ verify_text(const struct cli *cli, const struct verify_result *result, struct bu
         out_table_add(&table, schema || difference->only_master
                                   ? NULL
                                   : mem_printf("%llu", (unsigned long long)difference->rows_image));
-        out_table_add(&table, schema || difference->only_image
-                                  ? NULL
-                                  : mem_printf("%llu", (unsigned long long)difference->rows_master));
+        out_table_add(&table,
+                      schema || difference->only_image
+                          ? NULL
+                          : mem_printf("%llu", (unsigned long long)difference->rows_master));
     }
     out_table_write(&table, 2, out);
 }

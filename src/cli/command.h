@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of commands and their options. The parser, --help, the man pages and the completion are made from it;
- * what a command does is found by its id in main.c.
+ * The table of commands and their options. The parser, --help, the man pages and the completion are
+ * made from it; what a command does is found by its id in main.c.
  */
 #ifndef EFFIGY_CLI_COMMAND_H
 #define EFFIGY_CLI_COMMAND_H
@@ -48,8 +48,8 @@ enum option_type {
 };
 
 struct option_spec {
-    const char *name;     /* without "--" */
-    char letter;          /* 0: none */
+    const char *name; /* without "--" */
+    char letter;      /* 0: none */
     enum option_type type;
     const char *argument; /* "FILE"; NULL for flags */
     const char *help;     /* a sentence without a capital letter and full stop */
@@ -71,22 +71,25 @@ struct argument_spec {
 
 struct command {
     const char *name;
-    const char *summary;     /* one line for lists, without a full stop */
-    const char *description; /* paragraphs, separated by an empty line */
+    const char *summary;                               /* one line for lists, without a full stop */
+    const char *description;                           /* paragraphs, separated by an empty line */
     struct argument_spec arguments[COMMAND_ARGUMENTS]; /* ends with a NULL name */
     struct option_spec options[COMMAND_OPTIONS];       /* ends with a NULL name */
-    const char *examples;    /* lines of shell, or NULL */
-    bool replicas;           /* touches replicas: takes command_replica_options, too */
+    const char *examples;                              /* lines of shell, or NULL */
+    bool replicas; /* touches replicas: takes command_replica_options, too */
     bool hidden;
 };
 
-extern const struct command commands[COMMAND_COUNT];                /* in the order of their ids */
-extern const struct option_spec command_common_options[];  /* of every command; ends with a NULL name */
+extern const struct command commands[COMMAND_COUNT]; /* in the order of their ids */
+extern const struct option_spec
+    command_common_options[]; /* of every command; ends with a NULL name */
 extern const struct option_spec command_replica_options[]; /* ends with a NULL name */
-extern const struct option_spec command_global_options[];  /* without a command; ends with a NULL name */
+extern const struct option_spec
+    command_global_options[]; /* without a command; ends with a NULL name */
 
-const struct command *command_find(const char *name);           /* NULL: there is none */
-const char *command_nearest(const char *name);                  /* of those that are not hidden; NULL: none is near */
+const struct command *command_find(const char *name); /* NULL: there is none */
+const char *
+command_nearest(const char *name); /* of those that are not hidden; NULL: none is near */
 /* The option lists that a command takes (NULL: none given yet), up to four and a NULL. */
 void command_option_lists(const struct command *command, const struct option_spec *ret_lists[4]);
 /* "effigy run [options] NAME[:gK]"; to be freed. */

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* The function's first part finds the command, the number of arguments behind it, and the -c option for the calls
- * of effigy that name services and generations. */
+/* The function's first part finds the command, the number of arguments behind it, and the -c option
+ * for the calls of effigy that name services and generations. */
 static const char head[] =
     "# bash completion for effigy; made by 'effigy completion bash'\n"
     "_effigy_call() {\n"
@@ -21,7 +21,8 @@ static const char head[] =
 
 /* `values` are patterns of the options that take a value in the next word. */
 static const char middle[] =
-    "                if [ \"$word\" = --config ] || [ \"$word\" = -c ]; then config=${COMP_WORDS[i+1]}; fi\n"
+    "                if [ \"$word\" = --config ] || [ \"$word\" = -c ]; then "
+    "config=${COMP_WORDS[i+1]}; fi\n"
     "                i=$((i + 1)) ;;\n"
     "            :) i=$((i + 1)) ;; # bash takes a colon for a word of its own\n"
     "            -*) ;;\n"
@@ -83,7 +84,8 @@ completion_words_of(struct buf *out, enum word_kind word, const char *const *cho
 }
 
 static void
-completion_option_values(struct buf *out, const struct command *command, const struct option_spec *options)
+completion_option_values(struct buf *out, const struct command *command,
+                         const struct option_spec *options)
 {
     for (; options->name; options++) {
         if (options->type == OPTION_FLAG)
@@ -110,8 +112,8 @@ completion_is_first(int id, const struct option_spec *option)
     return true;
 }
 
-/* The patterns of all options that take a value, for the loop that skips these. (No letter takes a value in one
- * command and is a flag in another; a test sees to it.) */
+/* The patterns of all options that take a value, for the loop that skips these. (No letter takes a
+ * value in one command and is a flag in another; a test sees to it.) */
 static void
 completion_skips(struct buf *out)
 {
@@ -133,7 +135,8 @@ static void
 completion_colon(struct buf *out)
 {
     for (int id = 0; id < COMMAND_COUNT; id++) {
-        for (const struct argument_spec *argument = commands[id].arguments; argument->name; argument++) {
+        for (const struct argument_spec *argument = commands[id].arguments; argument->name;
+             argument++) {
             if (argument->word != WORD_TARGET)
                 continue;
             buf_printf(out, "            %s::) ", commands[id].name);

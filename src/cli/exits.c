@@ -12,7 +12,8 @@ const struct exit_code exit_codes[] = {
     {ERR_MASTER, "The master cannot be reached, read or used.",
      "check the master's path and permissions in effigy.yaml"},
     {ERR_CORRUPT, "A database, image or file is damaged or was tampered with.",
-     "put the damaged file back from a copy; `effigy verify` checks a generation, `effigy publish --force` makes a new one"},
+     "put the damaged file back from a copy; `effigy verify` checks a generation, `effigy publish "
+     "--force` makes a new one"},
     {ERR_BUSY, "Someone else holds a lock, a port or a name; trying again later may work.",
      "try again in a moment"},
     {ERR_NO_SPACE, "No space, quota or memory is left.",
@@ -28,8 +29,7 @@ const struct exit_code exit_codes[] = {
      "`runc --version` must work for this user; see docs/operations.md"},
     {ERR_IO, "Reading or writing failed.",
      "look at the disk and at the kernel's log; running it again is safe"},
-    {ERR_TIMEOUT, "It took longer than allowed.",
-     "try again, or allow more time in effigy.yaml"},
+    {ERR_TIMEOUT, "It took longer than allowed.", "try again, or allow more time in effigy.yaml"},
     {ERR_INTERRUPTED, "Interrupted by SIGINT or SIGTERM."},
     {0, NULL, NULL},
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The exit codes of base/err.h with their meaning, for the manual, and what to do where an error does not say it. */
+/* The exit codes of base/err.h with their meaning, for the manual, and what to do where an error
+ * does not say it. */
 #ifndef EFFIGY_CLI_EXITS_H
 #define EFFIGY_CLI_EXITS_H
 

@@ -68,7 +68,8 @@ help_options(struct buf *out, const char *heading, const struct option_spec *opt
     buf_printf(out, "\n%s:\n", heading);
     for (; options->name; options++) {
         CLEANUP_FREE char *title = help_option_title(options);
-        CLEANUP_FREE char *text = mem_printf("%s%s", options->help, options->required ? " (required)" : "");
+        CLEANUP_FREE char *text =
+            mem_printf("%s%s", options->help, options->required ? " (required)" : "");
         help_entry(out, title, text, 25);
     }
 }
@@ -103,8 +104,11 @@ static void
 help_overview(struct buf *out)
 {
     buf_puts(out, "Usage: effigy [OPTION]... COMMAND [OPTION | ARGUMENT]...\n\n");
-    help_wrap(out, "Bakes snapshots of a master database into OCI images, generations, and serves them from "
-                   "replicas that keep no state.", 0, 0);
+    help_wrap(
+        out,
+        "Bakes snapshots of a master database into OCI images, generations, and serves them from "
+        "replicas that keep no state.",
+        0, 0);
     buf_puts(out, "\nCommands:\n");
     for (int id = 0; id < COMMAND_COUNT; id++) {
         if (!commands[id].hidden)
@@ -113,7 +117,8 @@ help_overview(struct buf *out)
     help_options(out, "Options", command_common_options);
     help_options(out, "Options without a command", command_global_options);
     help_options(out, "Options of commands that touch replicas", command_replica_options);
-    buf_puts(out, "\n'effigy help COMMAND' describes a command; effigy(1) and effigy.yaml(5) are the\nmanual.\n");
+    buf_puts(out, "\n'effigy help COMMAND' describes a command; effigy(1) and effigy.yaml(5) are "
+                  "the\nmanual.\n");
 }
 
 void

@@ -15,27 +15,19 @@
 #include <unistd.h>
 
 static command_run *const verbs[] = {
-    [COMMAND_INIT] = cmd_init,
-    [COMMAND_PUBLISH] = cmd_publish,
-    [COMMAND_RUN] = cmd_run,
-    [COMMAND_STATUS] = cmd_status,
-    [COMMAND_LOG] = cmd_log,
-    [COMMAND_INSPECT] = cmd_inspect,
-    [COMMAND_VERIFY] = cmd_verify,
-    [COMMAND_ROLLBACK] = cmd_rollback,
-    [COMMAND_UNPIN] = cmd_unpin,
-    [COMMAND_STOP] = cmd_stop,
-    [COMMAND_EXPORT] = cmd_export,
-    [COMMAND_LOGS] = cmd_logs,
-    [COMMAND_CONFIG] = cmd_config,
-    [COMMAND_COMPLETION] = cmd_completion,
-    [COMMAND_HELP] = cmd_help,
-    [COMMAND_MAN] = cmd_man,
+    [COMMAND_INIT] = cmd_init,     [COMMAND_PUBLISH] = cmd_publish,
+    [COMMAND_RUN] = cmd_run,       [COMMAND_STATUS] = cmd_status,
+    [COMMAND_LOG] = cmd_log,       [COMMAND_INSPECT] = cmd_inspect,
+    [COMMAND_VERIFY] = cmd_verify, [COMMAND_ROLLBACK] = cmd_rollback,
+    [COMMAND_UNPIN] = cmd_unpin,   [COMMAND_STOP] = cmd_stop,
+    [COMMAND_EXPORT] = cmd_export, [COMMAND_LOGS] = cmd_logs,
+    [COMMAND_CONFIG] = cmd_config, [COMMAND_COMPLETION] = cmd_completion,
+    [COMMAND_HELP] = cmd_help,     [COMMAND_MAN] = cmd_man,
 };
 _Static_assert(ARRAY_LENGTH(verbs) == COMMAND_COUNT, "each command of the table has its verb");
 
-/* A closed stdin, stdout or stderr would give its number to the next file that is opened, a database perhaps. Writing
- * to what takes its place fails, and is noticed. */
+/* A closed stdin, stdout or stderr would give its number to the next file that is opened, a
+ * database perhaps. Writing to what takes its place fails, and is noticed. */
 static void
 main_hold_standard_files(void)
 {
@@ -72,7 +64,8 @@ main_run(struct cli *cli, struct err **err)
                   : command_line_flag(line, "verbose") ? LOG_DEBUG
                                                        : LOG_NOTE);
     cli->runtime.root = main_environment(command_line_text(line, "root"), "EFFIGY_ROOT");
-    cli->runtime.run_root = main_environment(command_line_text(line, "run-root"), "EFFIGY_RUN_ROOT");
+    cli->runtime.run_root =
+        main_environment(command_line_text(line, "run-root"), "EFFIGY_RUN_ROOT");
     return verbs[line->command - commands](cli, err);
 }
 

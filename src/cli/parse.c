@@ -17,7 +17,8 @@ struct parser {
 static const char *
 parser_program(const struct parser *p, char room[64])
 {
-    snprintf(room, 64, "effigy%s%s", p->line.command ? " " : "", p->line.command ? p->line.command->name : "");
+    snprintf(room, 64, "effigy%s%s", p->line.command ? " " : "",
+             p->line.command ? p->line.command->name : "");
     return room;
 }
 
@@ -73,7 +74,8 @@ parser_unknown_option(struct parser *p, const char *name)
     const char *nearest = begun ? begun : str_nearest(name, names);
     CLEANUP_FREE char *option = mem_printf("--%s", name);
     SHOW(option);
-    parser_fail(p, "there is no option %s%s", shown, p->line.command ? "" : " in front of a command");
+    parser_fail(p, "there is no option %s%s", shown,
+                p->line.command ? "" : " in front of a command");
     return nearest ? err_hint(p->err, "did you mean '--%s'?", nearest) : false;
 }
 
@@ -114,7 +116,8 @@ parser_take(struct parser *p, const struct option_spec *option, const char *text
     for (size_t i = 0; i < line->value_count; i++) {
         if (line->values[i].option != option)
             continue;
-        return option->type == OPTION_FLAG ? true : parser_fail(p, "--%s is given twice", option->name);
+        return option->type == OPTION_FLAG ? true
+                                           : parser_fail(p, "--%s is given twice", option->name);
     }
     if (text && !*text)
         return parser_fail(p, "--%s has an empty value", option->name);
@@ -243,7 +246,8 @@ parser_check_early(struct parser *p)
 }
 
 bool
-command_line_parse(int argc, const char *const *argv, struct command_line *ret_line, struct err **err)
+command_line_parse(int argc, const char *const *argv, struct command_line *ret_line,
+                   struct err **err)
 {
     struct parser parser = {.argv = argv, .argc = argc, .next = 1, .err = err}, *p = &parser;
     bool options = true;
@@ -322,7 +326,8 @@ command_tag_check(const char *tag, struct err **err)
     if ((tag[0] == 'g' && tag[1] != '0' && str_to_u64(tag + 1, 1, UINT32_MAX, &number)) ||
         strcmp(tag, "latest") == 0 || strcmp(tag, "pinned") == 0)
         return true;
-    if (str_starts(tag, "sha256:") && strlen(tag) == 7 + 64 && strspn(tag + 7, "0123456789abcdef") == 64)
+    if (str_starts(tag, "sha256:") && strlen(tag) == 7 + 64 &&
+        strspn(tag + 7, "0123456789abcdef") == 64)
         return true;
     SHOW(tag);
     err_set(err, ERR_USAGE, 0, "%s names no generation", shown);

@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Paths on the command line begin in the working folder, those in the file in the file's folder. Where these are
- * not the same, a relative path is made absolute. `prefix` NULL: any "scheme:". */
+/* Paths on the command line begin in the working folder, those in the file in the file's folder.
+ * Where these are not the same, a relative path is made absolute. `prefix` NULL: any "scheme:". */
 static char *
 add_locate(const char *url, const char *prefix, const char *working)
 {
@@ -70,7 +70,8 @@ config_add_text(const char *bytes, size_t length, const char *name, const char *
     buf_puts(&text, empty ? "\nservices:\n" : "\n");
     buf_puts(&text, buf_text(&block));
 
-    /* Only a file in which the list of services ends the file can be appended to; reading the result shows it. */
+    /* Only a file in which the list of services ends the file can be appended to; reading the
+     * result shows it. */
     bool right = config_parse(buf_text(&text), text.length, name, base_dir, &after, NULL) &&
                  after->service_count == (before ? before->service_count : 0) + 1 &&
                  strcmp(after->services[after->service_count - 1].name, service->name) == 0;
@@ -81,8 +82,10 @@ config_add_text(const char *bytes, size_t length, const char *name, const char *
         right = str_starts(buf_text(&is), buf_text(&was));
     }
     if (!right) {
-        err_set(err, ERR_CONFIG, 0, "the service cannot be added to %s, because the list of services does not end the "
-                                    "file or is written in brackets", name);
+        err_set(err, ERR_CONFIG, 0,
+                "the service cannot be added to %s, because the list of services does not end the "
+                "file or is written in brackets",
+                name);
         return err_hint(err, "add this to the list of services by hand:\n%s", buf_text(&block));
     }
     *ret_text = text;
@@ -91,12 +94,14 @@ config_add_text(const char *bytes, size_t length, const char *name, const char *
 }
 
 bool
-config_add_service(const char *path, const struct config_new_service *service, char **ret_path, struct err **err)
+config_add_service(const char *path, const struct config_new_service *service, char **ret_path,
+                   struct err **err)
 {
     if (!str_is_name(service->name)) {
         CLEANUP_FREE char *shown = config_quote(service->name);
         err_set(err, ERR_USAGE, 0, "%s is no name for a service", shown);
-        return err_hint(err, "a name has lower-case letters and digits, inside also '-' and '_', at most 63 of them");
+        return err_hint(err, "a name has lower-case letters and digits, inside also '-' and '_', "
+                             "at most 63 of them");
     }
     if (!config_text_is_plain(service->master, strlen(service->master)) ||
         !config_text_is_plain(service->image, strlen(service->image)))
@@ -134,7 +139,8 @@ config_add_service(const char *path, const struct config_new_service *service, c
     located.image = image;
     if (!config_add_text(buf_text(&bytes), bytes.length, path, dir, &located, &text, err))
         return false;
-    if (!file_write_atomic(target, buf_text(&text), text.length, exists ? st.st_mode & 07777 : 0644, err))
+    if (!file_write_atomic(target, buf_text(&text), text.length, exists ? st.st_mode & 07777 : 0644,
+                           err))
         return false;
     if (ret_path)
         *ret_path = mem_strdup(path);

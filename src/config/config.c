@@ -18,19 +18,22 @@ struct loader {
     struct err **err;
 };
 
-static bool load_section(struct loader *l, enum config_section section, const struct schema_slot *slots, void *record,
-                         size_t service, size_t item);
+static bool load_section(struct loader *l, enum config_section section,
+                         const struct schema_slot *slots, void *record, size_t service,
+                         size_t item);
 
 /* Puts "<file>:<line>:<column>: " in front. */
 static bool
 load_fail_at(struct loader *l, const struct config_key *key, size_t service, size_t item)
 {
     const struct config_mark *mark = config_scan_mark(l->scan, key, service, item);
-    return mark ? err_wrap(l->err, "%s:%u:%u", l->name, mark->line, mark->column) : err_wrap(l->err, "%s", l->name);
+    return mark ? err_wrap(l->err, "%s:%u:%u", l->name, mark->line, mark->column)
+                : err_wrap(l->err, "%s", l->name);
 }
 
 static bool
-load_value(struct loader *l, const struct config_key *key, const char *text, void *record, size_t service, size_t item)
+load_value(struct loader *l, const struct config_key *key, const char *text, void *record,
+           size_t service, size_t item)
 {
     CLEANUP_FREE char *value = NULL;
     bool ok = config_expand(text, l->base_dir, &value, l->err);
@@ -45,14 +48,15 @@ load_value(struct loader *l, const struct config_key *key, const char *text, voi
     if (config_has_reference(text)) {
         struct config_whole *w = l->whole;
         MEM_RESERVE(w->written, w->written_count, w->written_room);
-        w->written[w->written_count++] = (struct config_written){key, service, item, mem_strdup(text)};
+        w->written[w->written_count++] =
+            (struct config_written){key, service, item, mem_strdup(text)};
     }
     return true;
 }
 
 static bool
-load_list(struct loader *l, const struct config_key *key, const struct schema_slot *slot, void *record,
-          size_t service)
+load_list(struct loader *l, const struct config_key *key, const struct schema_slot *slot,
+          void *record, size_t service)
 {
     size_t size = config_section_size(key->opens), count = slot->value ? (size_t)slot->count : 0;
     char *records = mem_new_array(count, size);
@@ -60,16 +64,16 @@ load_list(struct loader *l, const struct config_key *key, const struct schema_sl
     *(size_t *)((char *)record + key->count_offset) = count;
     for (size_t i = 0; i < count; i++) {
         bool top = key->section == CONFIG_TOP;
-        if (!load_section(l, key->opens, schema_record(slot, key, i), records + i * size, top ? i : service,
-                          top ? 0 : i))
+        if (!load_section(l, key->opens, schema_record(slot, key, i), records + i * size,
+                          top ? i : service, top ? 0 : i))
             return false;
     }
     return true;
 }
 
 static bool
-load_section(struct loader *l, enum config_section section, const struct schema_slot *slots, void *record,
-             size_t service, size_t item)
+load_section(struct loader *l, enum config_section section, const struct schema_slot *slots,
+             void *record, size_t service, size_t item)
 {
     for (const struct config_key *key = config_keys; key < config_keys + config_key_count; key++) {
         if (key->section != section)
@@ -80,7 +84,8 @@ load_section(struct loader *l, enum config_section section, const struct schema_
         if (key->type == CONFIG_LIST)
             ok = load_list(l, key, slot, record, service);
         else if (key->type == CONFIG_MAPPING)
-            ok = load_section(l, key->opens, slot->value, (char *)record + key->offset, service, item);
+            ok = load_section(l, key->opens, slot->value, (char *)record + key->offset, service,
+                              item);
         else if (slot->value)
             ok = load_value(l, key, slot->value, record, service, item);
         else
@@ -103,7 +108,8 @@ load_check_names(struct loader *l)
         for (size_t j = 0; j < i; j++) {
             if (strcmp(service->name, config->services[j].name) != 0)
                 continue;
-            err_set(l->err, ERR_CONFIG, 0, "a second service is called like service %zu of the list", j + 1);
+            err_set(l->err, ERR_CONFIG, 0,
+                    "a second service is called like service %zu of the list", j + 1);
             err_hint(l->err, "give one of the two another name");
             return load_fail_at(l, service_name, i, 0);
         }
@@ -111,8 +117,8 @@ load_check_names(struct loader *l)
             for (size_t k = 0; k < j; k++) {
                 if (strcmp(service->attach[j].name, service->attach[k].name) != 0)
                     continue;
-                err_set(l->err, ERR_CONFIG, 0, "a second attached database is called like entry %zu of the list",
-                        k + 1);
+                err_set(l->err, ERR_CONFIG, 0,
+                        "a second attached database is called like entry %zu of the list", k + 1);
                 err_hint(l->err, "give one of the two another name");
                 return load_fail_at(l, attach_name, i, j);
             }
@@ -139,7 +145,8 @@ config_parse_scanned(const char *bytes, size_t length, const char *name, const c
     if (scan.empty) {
         config_scan_free(&scan);
         err_set(err, ERR_CONFIG, 0, "%s is empty", name);
-        return err_hint(err, "'effigy init NAME --master sqlite:FILE --image oci:DIR' adds a service");
+        return err_hint(err,
+                        "'effigy init NAME --master sqlite:FILE --image oci:DIR' adds a service");
     }
     struct schema *schema = NULL;
     if (!schema_load(bytes, length, name, &schema, err)) {
@@ -148,7 +155,8 @@ config_parse_scanned(const char *bytes, size_t length, const char *name, const c
     }
     struct config_whole *whole = mem_new(sizeof *whole);
     struct loader loader = {whole, &scan, name, str_or(base_dir, "."), err};
-    bool ok = load_section(&loader, CONFIG_TOP, schema_top(schema), &whole->config, 0, 0) && load_check_names(&loader);
+    bool ok = load_section(&loader, CONFIG_TOP, schema_top(schema), &whole->config, 0, 0) &&
+              load_check_names(&loader);
     schema_free(schema);
     if (!ok) {
         config_scan_free(&scan);
@@ -163,8 +171,8 @@ config_parse_scanned(const char *bytes, size_t length, const char *name, const c
 }
 
 bool
-config_parse(const char *bytes, size_t length, const char *name, const char *base_dir, struct config **ret_config,
-             struct err **err)
+config_parse(const char *bytes, size_t length, const char *name, const char *base_dir,
+             struct config **ret_config, struct err **err)
 {
     struct config_scan scan = {0};
     bool ok = config_parse_scanned(bytes, length, name, base_dir, ret_config, &scan, err);

@@ -16,9 +16,11 @@
 static void
 write_scalar(struct buf *out, const char *text)
 {
-    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,=%@:-";
+    static const char safe[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,=%@:-";
     size_t length = strlen(text);
-    bool plain = length && !text[strspn(text, safe)] && (isalnum((unsigned char)*text) || strchr("_./", *text)) &&
+    bool plain = length && !text[strspn(text, safe)] &&
+                 (isalnum((unsigned char)*text) || strchr("_./", *text)) &&
                  text[length - 1] != ':' && strcmp(text, "null") != 0 && !str_starts(text, "...");
     if (plain) {
         buf_puts(out, text);
@@ -48,9 +50,11 @@ write_comment(struct buf *out, const char *text, unsigned indent)
     }
 }
 
-/* Each line of text, behind `first` up to the first one that is no comment and that one, then behind `rest`. */
+/* Each line of text, behind `first` up to the first one that is no comment and that one, then
+ * behind `rest`. */
 static void
-write_lines(struct buf *out, const char *text, const char *comment, const char *first, const char *rest)
+write_lines(struct buf *out, const char *text, const char *comment, const char *first,
+            const char *rest)
 {
     bool begun = false;
     while (*text) {
@@ -75,8 +79,11 @@ service_given(const struct config_new_service *service, const struct config_key 
         const char *name, *text;
         unsigned number;
     } given[] = {
-        {"name", service->name, 0},      {"master", service->master, 0},       {"image", service->image, 0},
-        {"port", NULL, service->port}, {"replicas", NULL, service->replicas},
+        {"name", service->name, 0},
+        {"master", service->master, 0},
+        {"image", service->image, 0},
+        {"port", NULL, service->port},
+        {"replicas", NULL, service->replicas},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(given); i++) {
         if (strcmp(given[i].name, key->name) == 0 && (given[i].text || given[i].number))
@@ -85,11 +92,11 @@ service_given(const struct config_new_service *service, const struct config_key 
     return NULL;
 }
 
-/* The keys of a section. Those that are neither required nor given are commented out, unless `live` (because all
- * of it is inside something that is commented out), and left out without `full`. */
+/* The keys of a section. Those that are neither required nor given are commented out, unless `live`
+ * (because all of it is inside something that is commented out), and left out without `full`. */
 static void
-write_section(struct buf *out, enum config_section section, const struct config_new_service *service, bool live,
-              bool full, unsigned indent)
+write_section(struct buf *out, enum config_section section,
+              const struct config_new_service *service, bool live, bool full, unsigned indent)
 {
     bool first = true;
     for (const struct config_key *key = config_keys; key < config_keys + config_key_count; key++) {
@@ -122,7 +129,8 @@ write_section(struct buf *out, enum config_section section, const struct config_
 }
 
 void
-config_write_service(const struct config_new_service *service, unsigned indent, bool full, struct buf *out)
+config_write_service(const struct config_new_service *service, unsigned indent, bool full,
+                     struct buf *out)
 {
     CLEANUP_BUF struct buf text = {0};
     write_section(&text, CONFIG_SERVICE, service, false, full, indent + 2);
@@ -135,9 +143,11 @@ config_write_service(const struct config_new_service *service, unsigned indent, 
 void
 config_write_header(struct buf *out)
 {
-    buf_puts(out, "# The services that Effigy publishes. effigy.yaml(5) describes every key.\n"
-                  "# A line such as '#port: 8080' shows a default or an example; remove the # to change it.\n"
-                  "# Secrets stay outside: ${env:NAME} is an environment variable, ${file:PATH} a file.\n");
+    buf_puts(
+        out,
+        "# The services that Effigy publishes. effigy.yaml(5) describes every key.\n"
+        "# A line such as '#port: 8080' shows a default or an example; remove the # to change it.\n"
+        "# Secrets stay outside: ${env:NAME} is an environment variable, ${file:PATH} a file.\n");
 }
 
 void
@@ -165,8 +175,8 @@ hide_password(const char *url)
 }
 
 char *
-config_value_shown(const struct config *config, const struct config_key *key, const void *record, size_t service,
-                   size_t item)
+config_value_shown(const struct config *config, const struct config_key *key, const void *record,
+                   size_t service, size_t item)
 {
     const struct config_whole *whole = (const struct config_whole *)config;
     CLEANUP_FREE char *text = NULL;
@@ -181,8 +191,8 @@ config_value_shown(const struct config *config, const struct config_key *key, co
 }
 
 static void
-write_effective(const struct config *config, enum config_section section, const void *record, size_t service,
-                size_t item, struct buf *out)
+write_effective(const struct config *config, enum config_section section, const void *record,
+                size_t service, size_t item, struct buf *out)
 {
     for (const struct config_key *key = config_keys; key < config_keys + config_key_count; key++) {
         if (key->section != section)
@@ -194,7 +204,8 @@ write_effective(const struct config *config, enum config_section section, const 
             for (size_t i = 0; i < count; i++) {
                 bool top = section == CONFIG_TOP;
                 CLEANUP_BUF struct buf entry = {0};
-                write_effective(config, key->opens, *(char *const *)member + i * config_section_size(key->opens),
+                write_effective(config, key->opens,
+                                *(char *const *)member + i * config_section_size(key->opens),
                                 top ? i : service, top ? 0 : i, &entry);
                 write_lines(&inner, buf_text(&entry), "  ", "  - ", "    ");
             }
@@ -232,8 +243,10 @@ man_keys(struct buf *out, enum config_section section)
         if (key->section != section)
             continue;
         CLEANUP_FREE char *wanted = config_value_describe(key);
-        CLEANUP_FREE char *initial = key->initial ? mem_printf("; default: %s", key->initial) : mem_strdup("");
-        CLEANUP_FREE char *what = mem_printf("(%s%s%s)", wanted, initial, key->required ? "; required" : "");
+        CLEANUP_FREE char *initial =
+            key->initial ? mem_printf("; default: %s", key->initial) : mem_strdup("");
+        CLEANUP_FREE char *what =
+            mem_printf("(%s%s%s)", wanted, initial, key->required ? "; required" : "");
         roff_item(out, key->name, what, key->doc);
     }
 }
@@ -245,14 +258,18 @@ config_write_man(struct buf *out)
     roff_section(out, "NAME");
     buf_puts(out, "effigy.yaml \\- the services of Effigy\n");
     roff_section(out, "DESCRIPTION");
-    roff_paragraph(out, "effigy.yaml lists the services that effigy(1) publishes and runs. It is the file that "
-                        "--config names, else the one that the environment variable EFFIGY_CONFIG names, else "
-                        "effigy.yaml in the working folder, else /etc/effigy/effigy.yaml. Relative paths in it "
-                        "begin in the folder that holds it.");
-    roff_paragraph(out, "The file is YAML in UTF-8, of at most 1 MiB. Unknown and repeated keys are refused, and so "
+    roff_paragraph(
+        out,
+        "effigy.yaml lists the services that effigy(1) publishes and runs. It is the file that "
+        "--config names, else the one that the environment variable EFFIGY_CONFIG names, else "
+        "effigy.yaml in the working folder, else /etc/effigy/effigy.yaml. Relative paths in it "
+        "begin in the folder that holds it.");
+    roff_paragraph(out, "The file is YAML in UTF-8, of at most 1 MiB. Unknown and repeated keys "
+                        "are refused, and so "
                         "are anchors, aliases, tags and a second document.");
-    roff_paragraph(out, "'effigy init' adds a service, 'effigy config' shows all values in force, and "
-                        "'effigy config sample' prints a commented file with every key.");
+    roff_paragraph(out,
+                   "'effigy init' adds a service, 'effigy config' shows all values in force, and "
+                   "'effigy config sample' prints a commented file with every key.");
     roff_section(out, "KEYS");
     man_keys(out, CONFIG_TOP);
     roff_section(out, "KEYS OF A SERVICE");
@@ -262,14 +279,18 @@ config_write_man(struct buf *out)
     roff_section(out, "KEYS OF SERVE");
     man_keys(out, CONFIG_SERVE);
     roff_section(out, "VALUES");
-    roff_item(out, "Sizes", NULL, "A whole number of bytes, or one with a unit: KiB, MiB, GiB or TiB, which are "
-                                  "powers of 1024. K, KB and so on mean the same.");
-    roff_item(out, "Times", NULL, "A whole number of seconds, or one with a unit: ms, s, m, h or d.");
-    roff_item(out, "${env:NAME}", NULL, "Inside any value: what the environment variable NAME holds. It is an error "
-                                        "if it is not set.");
-    roff_item(out, "${file:PATH}", NULL, "Inside any value: what the file holds, without the line break at its end; "
-                                         "one line of at most 64 KiB. What a reference stands for is never printed "
-                                         "in a message and is not looked at for further references.");
+    roff_item(out, "Sizes", NULL,
+              "A whole number of bytes, or one with a unit: KiB, MiB, GiB or TiB, which are "
+              "powers of 1024. K, KB and so on mean the same.");
+    roff_item(out, "Times", NULL,
+              "A whole number of seconds, or one with a unit: ms, s, m, h or d.");
+    roff_item(out, "${env:NAME}", NULL,
+              "Inside any value: what the environment variable NAME holds. It is an error "
+              "if it is not set.");
+    roff_item(out, "${file:PATH}", NULL,
+              "Inside any value: what the file holds, without the line break at its end; "
+              "one line of at most 64 KiB. What a reference stands for is never printed "
+              "in a message and is not looked at for further references.");
     roff_item(out, "$${", NULL, "The characters ${ themselves.");
     roff_section(out, "EXAMPLE");
     roff_example(out, "services:\n"

@@ -17,10 +17,12 @@ config_has_reference(const char *text)
 }
 
 static bool
-expand_append(struct buf *out, const char *bytes, size_t length, const char *reference, struct err **err)
+expand_append(struct buf *out, const char *bytes, size_t length, const char *reference,
+              struct err **err)
 {
     if (!str_is_utf8(bytes, length) || !config_text_is_plain(bytes, length))
-        return err_set(err, ERR_CONFIG, 0, "what %s stands for is not one line of UTF-8 text", reference);
+        return err_set(err, ERR_CONFIG, 0, "what %s stands for is not one line of UTF-8 text",
+                       reference);
     buf_append(out, bytes, length);
     return true;
 }
@@ -29,9 +31,11 @@ static bool
 expand_env(const char *name, const char *reference, struct buf *out, struct err **err)
 {
     static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    if (!*name || !strchr(first, *name) || name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
-                                                             "0123456789")])
-        return err_set(err, ERR_CONFIG, 0, "%s does not hold the name of an environment variable", reference);
+    if (!*name || !strchr(first, *name) ||
+        name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+                          "0123456789")])
+        return err_set(err, ERR_CONFIG, 0, "%s does not hold the name of an environment variable",
+                       reference);
     const char *value = getenv(name);
     if (value)
         return expand_append(out, value, strlen(value), reference, err);
@@ -40,7 +44,8 @@ expand_env(const char *name, const char *reference, struct buf *out, struct err 
 }
 
 static bool
-expand_file(const char *name, const char *reference, const char *base_dir, struct buf *out, struct err **err)
+expand_file(const char *name, const char *reference, const char *base_dir, struct buf *out,
+            struct err **err)
 {
     if (!*name)
         return err_set(err, ERR_CONFIG, 0, "%s does not hold the path of a file", reference);
@@ -82,14 +87,17 @@ config_expand(const char *text, const char *base_dir, char **ret_text, struct er
         bool ok;
         size_t before = out.length;
         if (strstr(inner, "${")) {
-            return err_set(err, ERR_CONFIG, 0, "%s: a reference inside a reference is not allowed", reference);
+            return err_set(err, ERR_CONFIG, 0, "%s: a reference inside a reference is not allowed",
+                           reference);
         } else if (str_starts(inner, "env:")) {
             ok = expand_env(inner + 4, reference, &out, err);
         } else if (str_starts(inner, "file:")) {
             ok = expand_file(inner + 5, reference, base_dir, &out, err);
         } else {
             err_set(err, ERR_CONFIG, 0, "%s is no reference that there is", reference);
-            return err_hint(err, "there are ${env:NAME} and ${file:PATH}; $${ gives the characters ${ themselves");
+            return err_hint(
+                err,
+                "there are ${env:NAME} and ${file:PATH}; $${ gives the characters ${ themselves");
         }
         if (!ok)
             return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* References inside values: ${env:NAME} is an environment variable, ${file:PATH} the content of a file. */
+/* References inside values: ${env:NAME} is an environment variable, ${file:PATH} the content of a
+ * file. */
 #ifndef EFFIGY_CONFIG_EXPAND_H
 #define EFFIGY_CONFIG_EXPAND_H
 
@@ -11,8 +12,9 @@
 
 /* Is there anything in it to replace? */
 bool config_has_reference(const char *text);
-/* Replaces each reference, once (what it stands for is not looked at again); "$${" gives "${". A file's path is
- * taken from base_dir, and one line break at its end is left out. ERR_CONFIG names the reference, never a value. */
+/* Replaces each reference, once (what it stands for is not looked at again); "$${" gives "${". A
+ * file's path is taken from base_dir, and one line break at its end is left out. ERR_CONFIG names
+ * the reference, never a value. */
 bool config_expand(const char *text, const char *base_dir, char **ret_text, struct err **err);
 
 #endif

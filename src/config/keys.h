@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of all keys of effigy.yaml. The schema for libcyaml, the checks, the defaults, the sample file and
- * effigy.yaml(5) are made from it at run time; a new key is a new row here and a member in config.h.
+ * The table of all keys of effigy.yaml. The schema for libcyaml, the checks, the defaults, the
+ * sample file and effigy.yaml(5) are made from it at run time; a new key is a new row here and a
+ * member in config.h.
  */
 #ifndef EFFIGY_CONFIG_KEYS_H
 #define EFFIGY_CONFIG_KEYS_H
@@ -39,13 +40,13 @@ struct config_key {
     enum config_section section;
     const char *name;
     enum config_type type;
-    size_t offset;            /* in the section's struct */
-    const char *initial;      /* the default as one would write it; NULL: none */
-    const char *doc;          /* whole sentences, plain text */
-    const char *example;      /* shown where there is no default */
-    bool required, secret;    /* secret: a password inside is never shown */
-    uint64_t min, max;        /* UNSIGNED, BYTES, DURATION; LIST: max records */
-    const char *zero;         /* what 0 stands for where it is allowed below min */
+    size_t offset;               /* in the section's struct */
+    const char *initial;         /* the default as one would write it; NULL: none */
+    const char *doc;             /* whole sentences, plain text */
+    const char *example;         /* shown where there is no default */
+    bool required, secret;       /* secret: a password inside is never shown */
+    uint64_t min, max;           /* UNSIGNED, BYTES, DURATION; LIST: max records */
+    const char *zero;            /* what 0 stands for where it is allowed below min */
     const char *const *choices;  /* CHOICE; ends with NULL */
     const char *const *reserved; /* NAME: names that it may not be; ends with NULL */
     enum config_section opens;   /* LIST, MAPPING */

@@ -34,7 +34,9 @@ roff_text(struct buf *out, const char *text)
             break;
         case '-':
             /* Inside a word it is a hyphen, anywhere else the minus that one types. */
-            buf_puts(out, p > text && isalpha((unsigned char)p[-1]) && isalpha((unsigned char)p[1]) ? "-" : "\\-");
+            buf_puts(out, p > text && isalpha((unsigned char)p[-1]) && isalpha((unsigned char)p[1])
+                              ? "-"
+                              : "\\-");
             break;
         case '.':
             buf_puts(out, line_start ? "\\&." : ".");

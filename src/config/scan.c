@@ -17,7 +17,8 @@ struct scanner {
     struct err **err;
 };
 
-static bool scan_mapping(struct scanner *s, enum config_section section, size_t service, size_t item);
+static bool scan_mapping(struct scanner *s, enum config_section section, size_t service,
+                         size_t item);
 
 static bool __attribute__((format(printf, 3, 4)))
 scan_fail(struct scanner *s, yaml_mark_t at, const char *format, ...)
@@ -26,7 +27,8 @@ scan_fail(struct scanner *s, yaml_mark_t at, const char *format, ...)
     va_start(args, format);
     CLEANUP_FREE char *text = mem_vprintf(format, args);
     va_end(args);
-    return err_set(s->err, ERR_CONFIG, 0, "%s:%zu:%zu: %s", s->name, at.line + 1, at.column + 1, text);
+    return err_set(s->err, ERR_CONFIG, 0, "%s:%zu:%zu: %s", s->name, at.line + 1, at.column + 1,
+                   text);
 }
 
 static bool
@@ -35,7 +37,8 @@ scan_syntax_error(struct scanner *s)
     yaml_mark_t at = s->parser.problem_mark;
     const char *problem = str_or(s->parser.problem, "it cannot be read");
     if (s->parser.error == YAML_READER_ERROR)
-        return err_set(s->err, ERR_CONFIG, 0, "%s: %s at byte %zu", s->name, problem, s->parser.problem_offset);
+        return err_set(s->err, ERR_CONFIG, 0, "%s: %s at byte %zu", s->name, problem,
+                       s->parser.problem_offset);
     if (s->parser.context)
         scan_fail(s, at, "%s %s", s->parser.context, problem);
     else
@@ -75,16 +78,20 @@ scan_next(struct scanner *s)
     }
     if (!anchor && !tag)
         return true;
-    scan_fail(s, at, anchor ? "anchors (&) and aliases (*) are not allowed" : "tags (!) are not allowed");
-    return err_hint(s->err, "write the value itself; one that begins with &, * or ! goes in quotes");
+    scan_fail(s, at,
+              anchor ? "anchors (&) and aliases (*) are not allowed" : "tags (!) are not allowed");
+    return err_hint(s->err,
+                    "write the value itself; one that begins with &, * or ! goes in quotes");
 }
 
 static void
-scan_mark(struct scanner *s, const struct config_key *key, size_t service, size_t item, yaml_mark_t at)
+scan_mark(struct scanner *s, const struct config_key *key, size_t service, size_t item,
+          yaml_mark_t at)
 {
     struct config_scan *r = s->result;
     MEM_RESERVE(r->marks, r->mark_count, r->mark_room);
-    r->marks[r->mark_count++] = (struct config_mark){key, service, item, (unsigned)at.line + 1, (unsigned)at.column + 1};
+    r->marks[r->mark_count++] =
+        (struct config_mark){key, service, item, (unsigned)at.line + 1, (unsigned)at.column + 1};
 }
 
 /* `key:` with nothing behind it, as when all that is below was commented out. */
@@ -103,15 +110,18 @@ scan_scalar(struct scanner *s, const struct config_key *key, size_t service, siz
     yaml_mark_t at = s->event.start_mark;
     if (s->event.type != YAML_SCALAR_EVENT) {
         CLEANUP_FREE char *wanted = config_value_describe(key);
-        return scan_fail(s, at, "%s: a list or a group of keys stands where %s belongs", key->name, wanted);
+        return scan_fail(s, at, "%s: a list or a group of keys stands where %s belongs", key->name,
+                         wanted);
     }
     const char *text = (const char *)s->event.data.scalar.value;
     if (scan_is_null(&s->event)) {
         scan_fail(s, at, "%s has no value", key->name);
-        return err_hint(s->err, "give it one, or remove the line%s", key->required ? "" : " to have the default");
+        return err_hint(s->err, "give it one, or remove the line%s",
+                        key->required ? "" : " to have the default");
     }
     if (!config_text_is_plain(text, s->event.data.scalar.length))
-        return scan_fail(s, at, "%s: the value holds a line break or another control character", key->name);
+        return scan_fail(s, at, "%s: the value holds a line break or another control character",
+                         key->name);
     scan_mark(s, key, service, item, at);
     return true;
 }
@@ -135,7 +145,8 @@ scan_list(struct scanner *s, const struct config_key *key, size_t service)
             return true;
         yaml_mark_t at = s->event.start_mark;
         if (i >= key->max)
-            return scan_fail(s, at, "%s has more than %llu entries", key->name, (unsigned long long)key->max);
+            return scan_fail(s, at, "%s has more than %llu entries", key->name,
+                             (unsigned long long)key->max);
         if (s->event.type != YAML_MAPPING_START_EVENT) {
             scan_fail(s, at, "%s: an entry is not a group of keys", key->name);
             return err_hint(s->err, "each entry begins with '- name: ...'");
@@ -170,7 +181,8 @@ scan_unknown_key(struct scanner *s, enum config_section section, const char *tex
         return err_hint(s->err, "did you mean '%s'?", nearest);
     for (const struct config_key *key = config_keys; key < config_keys + config_key_count; key++) {
         if (strcmp(key->name, text) == 0)
-            return err_hint(s->err, "'%s' belongs into %s", text, config_section_noun(key->section));
+            return err_hint(s->err, "'%s' belongs into %s", text,
+                            config_section_noun(key->section));
     }
     const char *names[CONFIG_KEYS_MAX + 1];
     CLEANUP_BUF struct buf list = {0};
@@ -210,8 +222,9 @@ scan_mapping(struct scanner *s, enum config_section section, size_t service, siz
         if (key->section != section || !key->required || (seen & (1ULL << (key - config_keys))))
             continue;
         scan_fail(s, begin, "%s has no '%s'", config_section_noun(section), key->name);
-        return key->example ? err_hint(s->err, "for example: %s: %s", key->name, key->example)
-                            : err_hint(s->err, "'effigy config sample' prints a file in the right form");
+        return key->example
+                   ? err_hint(s->err, "for example: %s: %s", key->name, key->example)
+                   : err_hint(s->err, "'effigy config sample' prints a file in the right form");
     }
     return true;
 }
@@ -245,10 +258,12 @@ scan_document(struct scanner *s)
 }
 
 bool
-config_scan(const char *bytes, size_t length, const char *name, struct config_scan *ret_scan, struct err **err)
+config_scan(const char *bytes, size_t length, const char *name, struct config_scan *ret_scan,
+            struct err **err)
 {
     struct config_scan result = {.list_indent = 2};
-    struct scanner s = {.bytes = bytes, .length = length, .name = name, .result = &result, .err = err};
+    struct scanner s = {
+        .bytes = bytes, .length = length, .name = name, .result = &result, .err = err};
     if (!yaml_parser_initialize(&s.parser))
         return err_set(err, ERR_NO_SPACE, 0, "no memory to read %s", name);
     yaml_parser_set_input_string(&s.parser, (const unsigned char *)bytes, length);
@@ -271,7 +286,8 @@ config_scan_free(struct config_scan *scan)
 }
 
 const struct config_mark *
-config_scan_mark(const struct config_scan *scan, const struct config_key *key, size_t service, size_t item)
+config_scan_mark(const struct config_scan *scan, const struct config_key *key, size_t service,
+                 size_t item)
 {
     for (size_t i = 0; i < scan->mark_count; i++) {
         const struct config_mark *mark = &scan->marks[i];

@@ -6,8 +6,9 @@
 #include <cyaml/cyaml.h>
 
 struct schema {
-    cyaml_schema_field_t fields[CONFIG_SECTIONS][CONFIG_KEYS_MAX + 1]; /* each ends with a NULL key */
-    cyaml_schema_value_t records[CONFIG_SECTIONS];                     /* one record of a section */
+    cyaml_schema_field_t fields[CONFIG_SECTIONS]
+                               [CONFIG_KEYS_MAX + 1]; /* each ends with a NULL key */
+    cyaml_schema_value_t records[CONFIG_SECTIONS];    /* one record of a section */
     cyaml_schema_value_t top;
     cyaml_data_t *data;
 };
@@ -33,13 +34,14 @@ schema_build(struct schema *schema)
         cyaml_schema_field_t *field = &schema->fields[key->section][index];
         *field = (cyaml_schema_field_t){
             .key = key->name,
-            .data_offset = (uint32_t)(index * sizeof(struct schema_slot) + offsetof(struct schema_slot, value)),
+            .data_offset = (uint32_t)(index * sizeof(struct schema_slot) +
+                                      offsetof(struct schema_slot, value)),
         };
         cyaml_schema_value_t *value = &field->value;
         value->flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER;
         if (key->type == CONFIG_LIST) {
-            field->count_offset =
-                (uint32_t)(index * sizeof(struct schema_slot) + offsetof(struct schema_slot, count));
+            field->count_offset = (uint32_t)(index * sizeof(struct schema_slot) +
+                                             offsetof(struct schema_slot, count));
             field->count_size = sizeof(uint64_t);
             value->type = CYAML_SEQUENCE;
             value->flags |= CYAML_FLAG_POINTER_NULL_STR;
@@ -64,19 +66,21 @@ schema_build(struct schema *schema)
     }
     for (const struct config_key *key = config_keys; key < config_keys + config_key_count; key++) {
         if (key->type == CONFIG_LIST || key->type == CONFIG_MAPPING)
-            schema->fields[key->section][schema_index(key)].value.data_size = schema->records[key->opens].data_size;
+            schema->fields[key->section][schema_index(key)].value.data_size =
+                schema->records[key->opens].data_size;
     }
     schema->top = schema->records[CONFIG_TOP];
     schema->top.flags = CYAML_FLAG_POINTER;
 }
 
 bool
-schema_load(const char *bytes, size_t length, const char *name, struct schema **ret_schema, struct err **err)
+schema_load(const char *bytes, size_t length, const char *name, struct schema **ret_schema,
+            struct err **err)
 {
     struct schema *schema = mem_new(sizeof *schema);
     schema_build(schema);
-    cyaml_err_t code =
-        cyaml_load_data((const uint8_t *)bytes, length, &schema_config, &schema->top, &schema->data, NULL);
+    cyaml_err_t code = cyaml_load_data((const uint8_t *)bytes, length, &schema_config, &schema->top,
+                                       &schema->data, NULL);
     if (code == CYAML_OK && schema->data) {
         *ret_schema = schema;
         return true;

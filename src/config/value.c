@@ -16,7 +16,8 @@ struct value_unit {
 static const struct value_unit units_bytes[] = {
     {"TiB", 1ULL << 40}, {"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}, {"", 1},
 };
-static const struct value_unit units_duration[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+static const struct value_unit units_duration[] = {
+    {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 
 static char *
 value_with_unit(uint64_t value, const struct value_unit *unit)
@@ -65,7 +66,8 @@ value_is_address(const char *text)
     return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
 }
 
-/* Digits with at most one point inside; strtod would also take "inf", "0x1p3" and, in some locales, "1,5". */
+/* Digits with at most one point inside; strtod would also take "inf", "0x1p3" and, in some locales,
+ * "1,5". */
 static bool
 value_is_cpus(const char *text)
 {
@@ -114,7 +116,11 @@ config_value_describe(const struct config_key *key)
     case CONFIG_CHOICE: {
         CLEANUP_BUF struct buf text = {0};
         for (const char *const *choice = key->choices; *choice; choice++)
-            buf_printf(&text, "%s%s", choice == key->choices ? "" : choice[1] ? ", " : " or ", *choice);
+            buf_printf(&text, "%s%s",
+                       choice == key->choices ? ""
+                       : choice[1]            ? ", "
+                                              : " or ",
+                       *choice);
         return buf_steal(&text);
     }
     case CONFIG_UNSIGNED:
@@ -124,7 +130,8 @@ config_value_describe(const struct config_key *key)
     }
     static const char *const nouns[] = {
         [CONFIG_UNSIGNED] = "a number", [CONFIG_BYTES] = "a size", [CONFIG_DURATION] = "a time"};
-    CLEANUP_FREE char *min = value_number(key->type, key->min), *max = value_number(key->type, key->max);
+    CLEANUP_FREE char *min = value_number(key->type, key->min),
+                      *max = value_number(key->type, key->max);
     CLEANUP_FREE char *zero = key->zero ? mem_printf(", or 0 (%s)", key->zero) : mem_strdup("");
     return mem_printf("%s from %s to %s%s", nouns[key->type], min, max, zero);
 }
@@ -182,7 +189,8 @@ value_parse(const struct config_key *key, void *member, const char *text)
 }
 
 bool
-config_value_set(const struct config_key *key, void *record, const char *text, const char *shown, struct err **err)
+config_value_set(const struct config_key *key, void *record, const char *text, const char *shown,
+                 struct err **err)
 {
     if (!value_parse(key, (char *)record + key->offset, text))
         return value_refuse(key, shown, err);
@@ -248,9 +256,10 @@ config_quote(const char *text)
 bool
 config_text_is_plain(const char *text, size_t length)
 {
-    /* As UTF-8: the C1 controls, and what YAML takes for line breaks, byte order marks or nothing at all. */
-    static const char *const others[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe",
-                                         "\xef\xbf\xbf"};
+    /* As UTF-8: the C1 controls, and what YAML takes for line breaks, byte order marks or nothing
+     * at all. */
+    static const char *const others[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf",
+                                         "\xef\xbf\xbe", "\xef\xbf\xbf"};
     const unsigned char *p = (const unsigned char *)text;
     for (size_t i = 0; i < length; i++) {
         if (p[i] < 0x20 || p[i] == 0x7f)

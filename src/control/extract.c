@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/extract.h"
 
+#include "bake/bake.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/stop.h"
-#include "bake/bake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,8 @@ struct extract {
 };
 
 static bool
-extract_content(struct oci_layer_walk *walk, const char *path, int fd, uint64_t *bytes, struct err **err)
+extract_content(struct oci_layer_walk *walk, const char *path, int fd, uint64_t *bytes,
+                struct err **err)
 {
     CLEANUP_FREE char *chunk = mem_new(EXTRACT_CHUNK);
     for (;;) {
@@ -39,14 +40,16 @@ extract_content(struct oci_layer_walk *walk, const char *path, int fd, uint64_t 
 }
 
 static bool
-extract_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context, struct err **err)
+extract_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context,
+              struct err **err)
 {
     struct extract *extract = context;
     CLEANUP_FREE char *expected = mem_printf("%s/%s", BAKE_DATA_DIR, extract->file->file);
     if (entry->type == OCI_ENTRY_DIR && strcmp(entry->path, BAKE_DATA_DIR) == 0)
         return true;
     if (entry->type != OCI_ENTRY_FILE || strcmp(entry->path, expected) != 0 || extract->found)
-        return err_set(err, ERR_CORRUPT, 0, "the data layer of %s holds %s, which does not belong there",
+        return err_set(err, ERR_CORRUPT, 0,
+                       "the data layer of %s holds %s, which does not belong there",
                        extract->file->file, entry->path);
     extract->found = true;
     CLEANUP_FREE char *path = file_join(extract->folder, extract->file->file);
@@ -62,7 +65,8 @@ extract_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, v
 }
 
 bool
-extract_files(struct oci_store *store, const struct generation *generation, const char *folder, struct err **err)
+extract_files(struct oci_store *store, const struct generation *generation, const char *folder,
+              struct err **err)
 {
     CLEANUP_FREE struct extract *extracts = mem_new_array(generation->file_count, sizeof *extracts);
     /* The folder and the file; and no more than the generation says it has. */
@@ -74,17 +78,22 @@ extract_files(struct oci_store *store, const struct generation *generation, cons
         struct extract *extract = &extracts[i];
         *extract = (struct extract){.file = &generation->files[i], .folder = folder};
         /* The name comes from an annotation. */
-        if (strchr(extract->file->file, '/') || extract->file->file[0] == '.' || !extract->file->file[0])
-            ok = err_set(err, ERR_CORRUPT, 0, "'%s' is no name for a database file", extract->file->file);
-        ok = ok && oci_layer_walk(store, &extract->file->layer.descriptor, &extract->file->layer.diff_id, &limits,
-                                  extract_entry, extract, err);
+        if (strchr(extract->file->file, '/') || extract->file->file[0] == '.' ||
+            !extract->file->file[0])
+            ok = err_set(err, ERR_CORRUPT, 0, "'%s' is no name for a database file",
+                         extract->file->file);
+        ok = ok &&
+             oci_layer_walk(store, &extract->file->layer.descriptor, &extract->file->layer.diff_id,
+                            &limits, extract_entry, extract, err);
         if (ok && !extract->found)
-            ok = err_set(err, ERR_CORRUPT, 0, "the data layer of %s does not hold it", extract->file->file);
+            ok = err_set(err, ERR_CORRUPT, 0, "the data layer of %s does not hold it",
+                         extract->file->file);
         bytes += extract->bytes;
     }
     progress_end();
     if (ok && bytes != generation->data_bytes)
-        ok = err_set(err, ERR_CORRUPT, 0, "the data layers hold %" PRIu64 " bytes, not the %" PRIu64 " that are said",
+        ok = err_set(err, ERR_CORRUPT, 0,
+                     "the data layers hold %" PRIu64 " bytes, not the %" PRIu64 " that are said",
                      bytes, generation->data_bytes);
     for (size_t i = 0; i < generation->file_count; i++) {
         if (!ok && extracts[i].path)

@@ -36,7 +36,8 @@ generation_not_found(struct oci_store *store, const char *tag, struct err **err)
         }
         oci_tags_free(tags, count);
     }
-    err_set(err, ERR_NOT_FOUND, 0, "there is no generation %s in %s", tag, oci_store_location(store));
+    err_set(err, ERR_NOT_FOUND, 0, "there is no generation %s in %s", tag,
+            oci_store_location(store));
     if (newest)
         return err_hint(err, "the newest is g%u; effigy log lists them all", newest);
     return err_hint(err, "nothing has been published yet: effigy publish");
@@ -44,11 +45,13 @@ generation_not_found(struct oci_store *store, const char *tag, struct err **err)
 
 /* Takes what every generation must carry out of its annotations. */
 static bool
-generation_take(const struct oci_map *map, const char *key, const char *tag, char **ret_value, struct err **err)
+generation_take(const struct oci_map *map, const char *key, const char *tag, char **ret_value,
+                struct err **err)
 {
     const char *value = oci_map_get(map, key);
     if (!value)
-        return err_set(err, ERR_CORRUPT, 0, "the image %s has no annotation %s, so it is no generation of Effigy", tag,
+        return err_set(err, ERR_CORRUPT, 0,
+                       "the image %s has no annotation %s, so it is no generation of Effigy", tag,
                        key);
     *ret_value = mem_strdup(value);
     return true;
@@ -65,7 +68,8 @@ generation_fill(struct generation *generation, const char *tag, const struct oci
         !generation_take(map, GENERATION_KEY_POSITION, tag, &generation->position, err) ||
         !generation_take(map, GENERATION_KEY_POSITION_EXACT, tag, &exact, err) ||
         !generation_take(map, GENERATION_KEY_ENGINE, tag, &generation->engine, err) ||
-        !generation_take(map, GENERATION_KEY_ENGINE_VERSION, tag, &generation->engine_version, err) ||
+        !generation_take(map, GENERATION_KEY_ENGINE_VERSION, tag, &generation->engine_version,
+                         err) ||
         !generation_take(map, GENERATION_KEY_FORMAT, tag, &generation->format, err) ||
         !generation_take(map, GENERATION_KEY_DATA_BYTES, tag, &bytes, err) ||
         !generation_take(map, "org.opencontainers.image.created", tag, &created, err))
@@ -73,13 +77,16 @@ generation_fill(struct generation *generation, const char *tag, const struct oci
     generation->parent = mem_strdup(oci_map_get(map, GENERATION_KEY_PARENT));
     generation->parent_digest = mem_strdup(oci_map_get(map, GENERATION_KEY_PARENT_DIGEST));
     generation->position_exact = strcmp(exact, "true") == 0;
-    if (!generation_tag_parse(number, &generation->number) || !clock_parse_rfc3339(created, &generation->created_ns) ||
+    if (!generation_tag_parse(number, &generation->number) ||
+        !clock_parse_rfc3339(created, &generation->created_ns) ||
         !str_to_u64(bytes, 0, UINT64_MAX, &generation->data_bytes))
         return err_set(err, ERR_CORRUPT, 0, "the annotations of the image %s make no sense", tag);
     unsigned wanted;
     if (generation_tag_parse(tag, &wanted) && wanted != generation->number) {
-        err_set(err, ERR_CORRUPT, 0, "the tag %s names the image of generation g%u", tag, generation->number);
-        return err_hint(err, "the tag of a generation never moves; somebody else has moved this one");
+        err_set(err, ERR_CORRUPT, 0, "the tag %s names the image of generation g%u", tag,
+                generation->number);
+        return err_hint(err,
+                        "the tag of a generation never moves; somebody else has moved this one");
     }
     generation->image_bytes = manifest->config.size;
     for (size_t i = 0; i < manifest->layer_count; i++) {
@@ -122,7 +129,8 @@ generation_resolve(struct oci_store *store, const char *tag, struct generation *
         return false;
     bool ok = false;
     if (index.count)
-        ok = oci_store_resolve(store, index.manifests[0].digest.text, NULL, &generation->image, ret_manifest, err);
+        ok = oci_store_resolve(store, index.manifests[0].digest.text, NULL, &generation->image,
+                               ret_manifest, err);
     else
         err_set(err, ERR_CORRUPT, 0, "the image index %s is empty", tag);
     oci_index_free(&index);
@@ -139,11 +147,13 @@ generation_read_note(struct oci_store *store, struct generation *generation)
     const char *text = buf_text(&note);
     size_t length = strlen(generation->top.digest.text);
     if (strncmp(text, generation->top.digest.text, length) == 0 && text[length] == ' ')
-        generation->seen_position = mem_strndup(text + length + 1, strcspn(text + length + 1, "\n"));
+        generation->seen_position =
+            mem_strndup(text + length + 1, strcspn(text + length + 1, "\n"));
 }
 
 bool
-generation_read(struct oci_store *store, const char *tag, struct generation *ret_generation, struct err **err)
+generation_read(struct oci_store *store, const char *tag, struct generation *ret_generation,
+                struct err **err)
 {
     struct generation generation = {0};
     struct oci_manifest manifest = {0};
@@ -170,7 +180,8 @@ generation_is_at(const struct generation *generation, const char *position)
 }
 
 void
-generation_note_position(struct oci_store *store, const struct generation *generation, const char *position)
+generation_note_position(struct oci_store *store, const struct generation *generation,
+                         const char *position)
 {
     CLEANUP_FREE char *text = mem_printf("%s %s\n", generation->top.digest.text, position);
     if (!oci_store_put_note(store, GENERATION_NOTE, text))
@@ -215,12 +226,13 @@ generation_read_tag(struct oci_store *store, const struct oci_tag *tag, unsigned
     ERR_LOCAL(failed);
     if (!generation_read(store, tag->descriptor.digest.text, &generation, &failed)) {
         if (failed->kind == ERR_NOT_FOUND)
-            return err_set(err, ERR_CORRUPT, 0, "%s: the image of the tag %s is missing", oci_store_location(store),
-                           tag->name);
+            return err_set(err, ERR_CORRUPT, 0, "%s: the image of the tag %s is missing",
+                           oci_store_location(store), tag->name);
         return err_move(err, &failed);
     }
     if (generation.number != number || generation.top.size != tag->descriptor.size) {
-        err_set(err, ERR_CORRUPT, 0, "%s: the tag %s does not describe the image that it names, of g%u",
+        err_set(err, ERR_CORRUPT, 0,
+                "%s: the tag %s does not describe the image that it names, of g%u",
                 oci_store_location(store), tag->name, generation.number);
         generation_free(&generation);
         return false;
@@ -230,8 +242,8 @@ generation_read_tag(struct oci_store *store, const struct oci_tag *tag, unsigned
 }
 
 bool
-generation_read_newest(struct oci_store *store, unsigned *ret_highest, struct generation *ret_generation,
-                       bool *ret_pinned, struct err **err)
+generation_read_newest(struct oci_store *store, unsigned *ret_highest,
+                       struct generation *ret_generation, bool *ret_pinned, struct err **err)
 {
     struct oci_tag *tags = NULL;
     size_t count = 0;
@@ -256,8 +268,12 @@ generation_read_newest(struct oci_store *store, unsigned *ret_highest, struct ge
     highest = newest;
     if (newest_tag) {
         ok = generation_read_tag(store, newest_tag, newest, ret_generation, err);
-        ret_generation->latest = ok && latest && oci_digest_equal(&latest->descriptor.digest, &newest_tag->descriptor.digest);
-        ret_generation->pinned = ok && pinned && oci_digest_equal(&pinned->descriptor.digest, &newest_tag->descriptor.digest);
+        ret_generation->latest =
+            ok && latest &&
+            oci_digest_equal(&latest->descriptor.digest, &newest_tag->descriptor.digest);
+        ret_generation->pinned =
+            ok && pinned &&
+            oci_digest_equal(&pinned->descriptor.digest, &newest_tag->descriptor.digest);
     }
     /* Whoever removed the tag g<N> of what is still served has not made its number free. */
     struct generation served;
@@ -271,7 +287,8 @@ generation_read_newest(struct oci_store *store, unsigned *ret_highest, struct ge
 }
 
 bool
-generation_list(struct oci_store *store, struct generation **ret_generations, size_t *ret_count, struct err **err)
+generation_list(struct oci_store *store, struct generation **ret_generations, size_t *ret_count,
+                struct err **err)
 {
     struct oci_tag *tags = NULL;
     size_t tag_count = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/publish.h"
 
+#include "bake/bake.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "bake/bake.h"
 #include "control/server.h"
 #include "control/service.h"
 
@@ -45,7 +45,8 @@ static bool
 publication_open(struct publication *p, const struct config *config, struct err **err)
 {
     /* A master that cannot be read is found out before a folder for its images is made. */
-    if (!service_open_source(config, p->service, &p->source, err) || !source_probe(p->source, &p->probe, err) ||
+    if (!service_open_source(config, p->service, &p->source, err) ||
+        !source_probe(p->source, &p->probe, err) ||
         !service_open_store(config, p->service, OCI_STORE_CREATE, &p->store, err) ||
         !oci_store_lock(p->store, err) || !source_lock(p->source, err) ||
         !generation_read_newest(p->store, &p->highest, &p->newest, &p->pinned, err))
@@ -55,8 +56,8 @@ publication_open(struct publication *p, const struct config *config, struct err 
     p->parent = &p->newest;
     if (strcmp(p->newest.service, p->service->name) == 0)
         return true;
-    err_set(err, ERR_CONFIG, 0, "%s holds generations of the service %s, not of %s", oci_store_location(p->store),
-            p->newest.service, p->service->name);
+    err_set(err, ERR_CONFIG, 0, "%s holds generations of the service %s, not of %s",
+            oci_store_location(p->store), p->newest.service, p->service->name);
     return err_hint(err, "give each service an image of its own in effigy.yaml");
 }
 
@@ -80,8 +81,10 @@ publication_same_position(const struct publication *p)
     if (!publication_same_shape(p) || !p->probe.position.exact)
         return false;
     /* What was noted was exact. */
-    bool noted = p->parent->seen_position && strcmp(p->probe.position.text, p->parent->seen_position) == 0;
-    return noted || (p->parent->position_exact && strcmp(p->probe.position.text, p->parent->position) == 0);
+    bool noted =
+        p->parent->seen_position && strcmp(p->probe.position.text, p->parent->seen_position) == 0;
+    return noted ||
+           (p->parent->position_exact && strcmp(p->probe.position.text, p->parent->position) == 0);
 }
 
 static bool
@@ -91,7 +94,8 @@ publication_same_content(const struct publication *p)
         return false;
     for (size_t i = 0; i < p->data.count; i++) {
         const struct generation_file *file = &p->parent->files[i];
-        if (strcmp(file->file, p->data.files[i]) != 0 || strcmp(file->name, p->data.names[i]) != 0 ||
+        if (strcmp(file->file, p->data.files[i]) != 0 ||
+            strcmp(file->name, p->data.names[i]) != 0 ||
             !oci_digest_equal(&file->layer.diff_id, &p->data.layers[i].diff_id))
             return false;
     }
@@ -103,8 +107,8 @@ publication_bake(struct publication *p, bool force, struct err **err)
 {
     enum oci_compression compression;
     if (!oci_compression_parse(p->service->compression, &compression))
-        return err_set(err, ERR_CONFIG, 0, "service %s: there is no compression '%s'", p->service->name,
-                       p->service->compression);
+        return err_set(err, ERR_CONFIG, 0, "service %s: there is no compression '%s'",
+                       p->service->name, p->service->compression);
     /* By force everything is written anew, since what is there may be damaged. */
     size_t count = p->parent && !force ? p->parent->file_count : 0;
     CLEANUP_FREE struct bake_parent *parent = mem_new_array(count, sizeof *parent);
@@ -122,16 +126,17 @@ publication_identity(const struct publication *p)
     json_t *databases = json_array();
     for (size_t i = 0; i < p->data.count; i++) {
         CLEANUP_FREE char *file = mem_printf("/%s/%s", BAKE_DATA_DIR, p->data.files[i]);
-        json_array_append_new(databases, json_pack("{s:s, s:s, s:s}", "name", p->data.names[i], "file", file, "digest",
-                                                   p->data.layers[i].diff_id.text));
+        json_array_append_new(databases,
+                              json_pack("{s:s, s:s, s:s}", "name", p->data.names[i], "file", file,
+                                        "digest", p->data.layers[i].diff_id.text));
     }
     CLEANUP_FREE char *tag = mem_printf("g%u", p->number);
     CLEANUP_FREE char *parent = p->parent ? mem_printf("g%u", p->parent->number) : NULL;
     json_t *identity =
-        json_pack("{s:s, s:s, s:s?, s:s, s:s, s:s, s:s, s:s, s:o}", "service", p->service->name, "generation", tag,
-                  "parent", parent, "position", p->data.position.text, "created", p->created, "engine",
-                  p->probe.engine, "engine_version", p->data.engine_version, "format", BAKE_FORMAT, "databases",
-                  databases);
+        json_pack("{s:s, s:s, s:s?, s:s, s:s, s:s, s:s, s:s, s:o}", "service", p->service->name,
+                  "generation", tag, "parent", parent, "position", p->data.position.text, "created",
+                  p->created, "engine", p->probe.engine, "engine_version", p->data.engine_version,
+                  "format", BAKE_FORMAT, "databases", databases);
     char *text = json_dumps(identity, JSON_INDENT(2));
     json_decref(identity);
     char *copy = mem_printf("%s\n", text);
@@ -184,10 +189,14 @@ publication_environment(const struct publication *p, struct oci_config *config)
         const char *name;
         uint64_t value;
     } limits[] = {
-        {"EFFIGY_MAX_ROWS", serve->max_rows},   {"EFFIGY_MAX_BYTES", serve->max_bytes},
-        {"EFFIGY_MAX_HEAP", serve->max_heap},   {"EFFIGY_MAX_TIME_MS", serve->max_time_ms},
-        {"EFFIGY_QUEUE", serve->queue},         {"EFFIGY_WORKERS", serve->workers},
-        {"EFFIGY_CORS", serve->cors},           {"EFFIGY_CACHE_SECONDS", serve->cache_seconds},
+        {"EFFIGY_MAX_ROWS", serve->max_rows},
+        {"EFFIGY_MAX_BYTES", serve->max_bytes},
+        {"EFFIGY_MAX_HEAP", serve->max_heap},
+        {"EFFIGY_MAX_TIME_MS", serve->max_time_ms},
+        {"EFFIGY_QUEUE", serve->queue},
+        {"EFFIGY_WORKERS", serve->workers},
+        {"EFFIGY_CORS", serve->cors},
+        {"EFFIGY_CACHE_SECONDS", serve->cache_seconds},
         {"EFFIGY_GRACE_MS", p->service->grace_ms},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(limits); i++)
@@ -203,23 +212,27 @@ publication_history(const struct publication *p, struct oci_config *config, cons
 }
 
 static void
-publication_add_layer(struct oci_manifest *manifest, struct oci_config *config, const struct oci_layer *layer)
+publication_add_layer(struct oci_manifest *manifest, struct oci_config *config,
+                      const struct oci_layer *layer)
 {
-    manifest->layers = mem_grow(manifest->layers, manifest->layer_count + 1, sizeof *manifest->layers);
+    manifest->layers =
+        mem_grow(manifest->layers, manifest->layer_count + 1, sizeof *manifest->layers);
     struct oci_descriptor *into = &manifest->layers[manifest->layer_count++];
     *into = (struct oci_descriptor){0};
     oci_descriptor_copy(into, &layer->descriptor);
-    config->diff_ids = mem_grow(config->diff_ids, config->diff_id_count + 1, sizeof *config->diff_ids);
+    config->diff_ids =
+        mem_grow(config->diff_ids, config->diff_id_count + 1, sizeof *config->diff_ids);
     config->diff_ids[config->diff_id_count++] = layer->diff_id;
 }
 
 static bool
-publication_put_config(struct publication *p, const struct oci_config *config, struct oci_descriptor *ret_descriptor,
-                       struct err **err)
+publication_put_config(struct publication *p, const struct oci_config *config,
+                       struct oci_descriptor *ret_descriptor, struct err **err)
 {
     CLEANUP_FREE char *json = oci_config_format(config);
     bool is_new = false;
-    *ret_descriptor = (struct oci_descriptor){.media_type = mem_strdup(OCI_MEDIA_CONFIG), .size = strlen(json)};
+    *ret_descriptor =
+        (struct oci_descriptor){.media_type = mem_strdup(OCI_MEDIA_CONFIG), .size = strlen(json)};
     if (!oci_store_put_blob(p->store, json, strlen(json), &ret_descriptor->digest, &is_new, err))
         return false;
     p->written += is_new ? ret_descriptor->size : 0;
@@ -228,8 +241,9 @@ publication_put_config(struct publication *p, const struct oci_config *config, s
 
 /* Puts the image for one architecture. */
 static bool
-publication_put_image(struct publication *p, const struct server *server, const struct oci_layer *identity,
-                      struct oci_descriptor *ret_descriptor, struct err **err)
+publication_put_image(struct publication *p, const struct server *server,
+                      const struct oci_layer *identity, struct oci_descriptor *ret_descriptor,
+                      struct err **err)
 {
     struct oci_manifest manifest = {0};
     struct oci_config config = {
@@ -270,12 +284,13 @@ publication_put_image(struct publication *p, const struct server *server, const 
     if (!ok)
         goto out;
     json = oci_manifest_format(&manifest);
-    ok = oci_store_put_manifest(p->store, OCI_MEDIA_MANIFEST, json, strlen(json), ret_descriptor, &is_new, err);
+    ok = oci_store_put_manifest(p->store, OCI_MEDIA_MANIFEST, json, strlen(json), ret_descriptor,
+                                &is_new, err);
     if (!ok)
         goto out;
     p->written += is_new ? ret_descriptor->size : 0;
-    ret_descriptor->platform = (struct oci_platform){.os = mem_strdup("linux"),
-                                                     .architecture = mem_strdup(server->architecture)};
+    ret_descriptor->platform = (struct oci_platform){
+        .os = mem_strdup("linux"), .architecture = mem_strdup(server->architecture)};
 out:
     free(json);
     oci_layer_free(&layer);
@@ -284,7 +299,8 @@ out:
     return ok;
 }
 
-/* Puts the images for all architectures that there are servers for; *ret_top is what the tags will name. */
+/* Puts the images for all architectures that there are servers for; *ret_top is what the tags will
+ * name. */
 static bool
 publication_put(struct publication *p, struct oci_descriptor *ret_top, struct err **err)
 {
@@ -306,7 +322,8 @@ publication_put(struct publication *p, struct oci_descriptor *ret_top, struct er
         publication_annotate(p, &index.annotations);
         CLEANUP_FREE char *text = oci_index_format(&index);
         bool is_new = false;
-        ok = oci_store_put_manifest(p->store, OCI_MEDIA_INDEX, text, strlen(text), ret_top, &is_new, err);
+        ok = oci_store_put_manifest(p->store, OCI_MEDIA_INDEX, text, strlen(text), ret_top, &is_new,
+                                    err);
         p->written += ok && is_new ? ret_top->size : 0;
     }
     oci_index_free(&index);
@@ -315,7 +332,8 @@ publication_put(struct publication *p, struct oci_descriptor *ret_top, struct er
 }
 
 static bool
-publication_tag(struct publication *p, const struct oci_descriptor *top, bool *ret_latest_moved, struct err **err)
+publication_tag(struct publication *p, const struct oci_descriptor *top, bool *ret_latest_moved,
+                struct err **err)
 {
     CLEANUP_FREE char *tag = mem_printf("g%u", p->number);
     struct oci_tag_change changes[] = {
@@ -351,8 +369,8 @@ publication_publish(struct publication *p, struct publish_result *result, struct
 }
 
 bool
-publish(const struct config *config, const struct config_service *service, const struct publish_options *options,
-        struct publish_result *ret_result, struct err **err)
+publish(const struct config *config, const struct config_service *service,
+        const struct publish_options *options, struct publish_result *ret_result, struct err **err)
 {
     double started = clock_seconds();
     struct publication p = {.service = service};
@@ -364,7 +382,8 @@ publish(const struct config *config, const struct config_service *service, const
     if (look) {
         /* Whatever may be missing is found out before the long work. */
         int64_t ignored;
-        ok = clock_source_date(0, &ignored, err) && server_find(options->server_dir, &p.servers, err) &&
+        ok = clock_source_date(0, &ignored, err) &&
+             server_find(options->server_dir, &p.servers, err) &&
              publication_bake(&p, options->force, err);
         fresh = ok && (options->force || !publication_same_content(&p));
     }

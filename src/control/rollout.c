@@ -68,7 +68,8 @@ rollout_lock_store(struct rollout *r, struct err **err)
         if (failed->kind != ERR_BUSY)
             return err_move(err, &failed);
         if (!told)
-            log_note("%s: waiting for the publisher that holds %s", r->service->name, oci_store_location(r->store));
+            log_note("%s: waiting for the publisher that holds %s", r->service->name,
+                     oci_store_location(r->store));
         clock_sleep_ms(100);
         if (!stop_check(err))
             return false;
@@ -105,7 +106,8 @@ rollout_choose_address(struct rollout *r, const char *listen, unsigned port, str
     if (r->spec.listen_port)
         return true;
     err_set(err, ERR_USAGE, 0, "no port is given for service %s", r->service->name);
-    return err_hint(err, "effigy run %s --port 8080, or `port: 8080` in effigy.yaml", r->service->name);
+    return err_hint(err, "effigy run %s --port 8080, or `port: 8080` in effigy.yaml",
+                    r->service->name);
 }
 
 static bool
@@ -117,8 +119,8 @@ rollout_choose_spec(struct rollout *r, struct err **err)
         char *end;
         cpus = strtod(service->cpus, &end);
         if (*end || !(cpus > 0))
-            return err_set(err, ERR_CONFIG, 0, "service %s: cpus is '%s', not a number above 0", service->name,
-                           service->cpus);
+            return err_set(err, ERR_CONFIG, 0, "service %s: cpus is '%s', not a number above 0",
+                           service->name, service->cpus);
     }
     r->spec.service = service->name;
     r->spec.generation = r->target.number;
@@ -128,7 +130,8 @@ rollout_choose_spec(struct rollout *r, struct err **err)
     r->spec.memory_bytes = service->memory;
     r->spec.cpus = cpus;
     if (!r->spec.replica) {
-        err_set(err, ERR_UNSUPPORTED, 0, "g%u holds data of the engine '%s', which this effigy does not know",
+        err_set(err, ERR_UNSUPPORTED, 0,
+                "g%u holds data of the engine '%s', which this effigy does not know",
                 r->target.number, r->target.engine);
         return err_hint(err, "a newer effigy may know it");
     }
@@ -155,7 +158,8 @@ rollout_start_one(struct rollout *r, const struct runtime_spec *spec, struct err
     r->fresh = mem_grow(r->fresh, r->fresh_count + 1, sizeof *r->fresh);
     r->fresh[r->fresh_count++] = mem_strdup(replica.id);
     log_debug("%s: started, waiting until it is healthy", replica.id);
-    bool ok = runtime_wait_healthy(r->runtime, replica.id, (unsigned)r->service->health_timeout_ms, err);
+    bool ok =
+        runtime_wait_healthy(r->runtime, replica.id, (unsigned)r->service->health_timeout_ms, err);
     runtime_replica_free(&replica);
     return ok;
 }
@@ -169,7 +173,8 @@ rollout_stop_old(struct rollout *r, size_t i, struct err **err)
     return runtime_stop(r->runtime, r->old[i].id, (unsigned)r->service->grace_ms, err);
 }
 
-/* A replica of the target did not become healthy: what was replaced already comes back, then the new ones go. */
+/* A replica of the target did not become healthy: what was replaced already comes back, then the
+ * new ones go. */
 static void
 rollout_undo(struct rollout *r, size_t wanted)
 {
@@ -190,10 +195,13 @@ rollout_undo(struct rollout *r, size_t wanted)
         }
         spec.generation = old->generation;
         spec.manifest = &manifest;
-        bool ok = oci_store_get_manifest(r->store, old->manifest_digest, &manifest, &bytes, &failed) &&
-                  runtime_prepare(r->runtime, r->store, &manifest, &failed) && rollout_start_one(r, &spec, &failed);
+        bool ok =
+            oci_store_get_manifest(r->store, old->manifest_digest, &manifest, &bytes, &failed) &&
+            runtime_prepare(r->runtime, r->store, &manifest, &failed) &&
+            rollout_start_one(r, &spec, &failed);
         if (!ok)
-            log_warn("a replica of g%u could not be brought back: %s", old->generation, failed->message);
+            log_warn("a replica of g%u could not be brought back: %s", old->generation,
+                     failed->message);
         oci_descriptor_free(&manifest);
     }
     for (size_t i = 0; i < fresh_count; i++) {
@@ -215,11 +223,12 @@ rollout_replace(struct rollout *r, unsigned wanted, struct rollout_result *resul
     for (unsigned i = result->kept; i < wanted; i++) {
         if (!rollout_start_one(r, &r->spec, err)) {
             if (err && *err && (*err)->kind == ERR_INTERRUPTED) {
-                /* Whatever waits would come back at once now, so nothing can be undone in order. All that serves goes
-                 * on serving; the one that does not yet goes. */
+                /* Whatever waits would come back at once now, so nothing can be undone in order.
+                 * All that serves goes on serving; the one that does not yet goes. */
                 if (r->fresh_count > result->started)
                     runtime_stop(r->runtime, r->fresh[r->fresh_count - 1], 0, NULL);
-                return err_hint(err, "replicas of both generations may be serving; the next effigy run completes it");
+                return err_hint(err, "replicas of both generations may be serving; the next effigy "
+                                     "run completes it");
             }
             bool others = false;
             for (size_t k = 0; k < r->old_count; k++)
@@ -227,7 +236,8 @@ rollout_replace(struct rollout *r, unsigned wanted, struct rollout_result *resul
             rollout_undo(r, wanted);
             err_wrap(err, "g%u was rolled back", r->target.number);
             if (err && *err && !(*err)->hint)
-                err_hint(err, others ? "the replicas that ran before keep serving" : "nothing is running now");
+                err_hint(err, others ? "the replicas that ran before keep serving"
+                                     : "nothing is running now");
             return false;
         }
         result->started++;
@@ -248,7 +258,8 @@ rollout_replace(struct rollout *r, unsigned wanted, struct rollout_result *resul
     return true;
 }
 
-/* As many as run now. A rollout that was killed has left one too many: the youngest knows how many there were to be. */
+/* As many as run now. A rollout that was killed has left one too many: the youngest knows how many
+ * there were to be. */
 static unsigned
 rollout_count_now(const struct rollout *r)
 {
@@ -264,28 +275,32 @@ rollout_count_now(const struct rollout *r)
 
 /* Brings the service to r->target. */
 static bool
-rollout_roll(struct rollout *r, const struct rollout_options *options, unsigned wanted, struct rollout_result *result,
-             struct err **err)
+rollout_roll(struct rollout *r, const struct rollout_options *options, unsigned wanted,
+             struct rollout_result *result, struct err **err)
 {
     r->spec.wanted = wanted;
-    if (!rollout_choose_address(r, options->listen, options->port, err) || !rollout_choose_spec(r, err) ||
+    if (!rollout_choose_address(r, options->listen, options->port, err) ||
+        !rollout_choose_spec(r, err) ||
         !runtime_prepare(r->runtime, r->store, &r->target.image, err) ||
         !rollout_replace(r, wanted, result, err) ||
         !runtime_list(r->runtime, r->service->name, &result->replicas, &result->replica_count, err))
         return false;
-    result->published = mem_printf(strchr(r->listen, ':') ? "[%s]:%u" : "%s:%u", r->listen, r->spec.listen_port);
+    result->published =
+        mem_printf(strchr(r->listen, ':') ? "[%s]:%u" : "%s:%u", r->listen, r->spec.listen_port);
     return true;
 }
 
 static bool
-rollout_finish(struct rollout *r, bool ok, struct rollout_result *result, struct rollout_result *ret_result,
-               struct err **err)
+rollout_finish(struct rollout *r, bool ok, struct rollout_result *result,
+               struct rollout_result *ret_result, struct err **err)
 {
     if (ok) {
         ERR_LOCAL(failed);
         unsigned removed = 0;
-        if (!runtime_prune(r->runtime, r->service->name, &r->target.image.digest, 1, &removed, &failed))
-            log_warn("unpacked images of older generations could not be removed: %s", failed->message);
+        if (!runtime_prune(r->runtime, r->service->name, &r->target.image.digest, 1, &removed,
+                           &failed))
+            log_warn("unpacked images of older generations could not be removed: %s",
+                     failed->message);
         log_debug("%s: %u unpacked images removed", r->service->name, removed);
         result->generation = r->target;
         r->target = (struct generation){0};
@@ -299,22 +314,26 @@ rollout_finish(struct rollout *r, bool ok, struct rollout_result *result, struct
 }
 
 bool
-rollout_run(const struct config *config, const struct config_service *service, const struct rollout_options *options,
-            struct rollout_result *ret_result, struct err **err)
+rollout_run(const struct config *config, const struct config_service *service,
+            const struct rollout_options *options, struct rollout_result *ret_result,
+            struct err **err)
 {
     struct rollout r = {.service = service};
     struct rollout_result result = {0};
     bool ok = rollout_open(&r, config, &options->runtime, err) &&
-              generation_read(r.store, options->tag ? options->tag : GENERATION_TAG_LATEST, &r.target, err);
+              generation_read(r.store, options->tag ? options->tag : GENERATION_TAG_LATEST,
+                              &r.target, err);
     unsigned running = rollout_count_now(&r);
-    unsigned wanted = options->replicas ? options->replicas : running ? running : (unsigned)service->replicas;
+    unsigned wanted = options->replicas ? options->replicas
+                      : running         ? running
+                                        : (unsigned)service->replicas;
     ok = ok && rollout_roll(&r, options, wanted, &result, err);
     return rollout_finish(&r, ok, &result, ret_result, err);
 }
 
 bool
-rollout_stop(const struct config_service *service, const struct runtime_options *runtime, unsigned *ret_stopped,
-             struct err **err)
+rollout_stop(const struct config_service *service, const struct runtime_options *runtime,
+             unsigned *ret_stopped, struct err **err)
 {
     struct rollout r = {.service = service};
     bool ok = service_open_runtime(service, runtime, &r.runtime, err) &&
@@ -332,8 +351,8 @@ rollout_stop(const struct config_service *service, const struct runtime_options 
 
 /* Moves the running replicas, if there are any, and then the tags. */
 static bool
-rollout_move(struct rollout *r, const struct runtime_options *runtime, bool pin, struct rollout_result *result,
-             struct err **err)
+rollout_move(struct rollout *r, const struct runtime_options *runtime, bool pin,
+             struct rollout_result *result, struct err **err)
 {
     struct rollout_options options = {.runtime = *runtime};
     unsigned running = rollout_count_now(r);
@@ -346,8 +365,11 @@ rollout_move(struct rollout *r, const struct runtime_options *runtime, bool pin,
     };
     if (!oci_store_set_tags(r->store, changes, ARRAY_LENGTH(changes), err)) {
         if (r->old_count)
-            err_hint(err, "the replicas run g%u already, but `latest` does not name it: repeat the command before the "
-                     "next effigy run", r->target.number);
+            err_hint(err,
+                     "the replicas run g%u already, but `latest` does not name it: repeat the "
+                     "command before the "
+                     "next effigy run",
+                     r->target.number);
         return false;
     }
     r->target.latest = true;
@@ -357,7 +379,8 @@ rollout_move(struct rollout *r, const struct runtime_options *runtime, bool pin,
 
 bool
 rollout_rollback(const struct config *config, const struct config_service *service, const char *tag,
-                 const struct runtime_options *runtime, struct rollout_result *ret_result, struct err **err)
+                 const struct runtime_options *runtime, struct rollout_result *ret_result,
+                 struct err **err)
 {
     unsigned number;
     if (!generation_tag_parse(tag, &number)) {
@@ -367,13 +390,15 @@ rollout_rollback(const struct config *config, const struct config_service *servi
     struct rollout r = {.service = service};
     struct rollout_result result = {0};
     bool ok = rollout_open(&r, config, runtime, err) && rollout_lock_store(&r, err) &&
-              generation_read(r.store, tag, &r.target, err) && rollout_move(&r, runtime, true, &result, err);
+              generation_read(r.store, tag, &r.target, err) &&
+              rollout_move(&r, runtime, true, &result, err);
     return rollout_finish(&r, ok, &result, ret_result, err);
 }
 
 bool
 rollout_unpin(const struct config *config, const struct config_service *service,
-              const struct runtime_options *runtime, struct rollout_result *ret_result, struct err **err)
+              const struct runtime_options *runtime, struct rollout_result *ret_result,
+              struct err **err)
 {
     struct rollout r = {.service = service};
     struct rollout_result result = {0};

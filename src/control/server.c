@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/server.h"
 
+#include "bake/bake.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "bake/bake.h"
 #include "oci/manifest.h"
 
 #include <limits.h>
@@ -27,7 +27,8 @@ static void
 server_add(struct server_list *list, const char *architecture, char *file)
 {
     list->servers = mem_grow(list->servers, list->count + 1, sizeof *list->servers);
-    list->servers[list->count++] = (struct server){.architecture = mem_strdup(architecture), .file = file};
+    list->servers[list->count++] =
+        (struct server){.architecture = mem_strdup(architecture), .file = file};
 }
 
 static bool
@@ -86,7 +87,9 @@ server_find(const char *folder, struct server_list *ret_list, struct err **err)
     server_list_free(&list);
     err_set(err, ERR_NOT_FOUND, 0, "cannot find the replica server %s/%s/%s",
             folder && *folder ? folder : EFFIGY_SERVER_DIR, host, BAKE_SERVER_PATH);
-    return err_hint(err, "it is installed with effigy; if it is elsewhere, set EFFIGY_LIBDIR to the folder that has %s/%s",
+    return err_hint(err,
+                    "it is installed with effigy; if it is elsewhere, set EFFIGY_LIBDIR to the "
+                    "folder that has %s/%s",
                     host, BAKE_SERVER_PATH);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The replica servers that are installed: one static binary an architecture, <folder>/<GOARCH>/effigy-serve. The
- * folder is the one given, else $EFFIGY_LIBDIR, else ../lib/effigy beside the program (so that a tree can be moved),
- * else where it was installed to. In a build folder the one that was just built is found.
+ * The replica servers that are installed: one static binary an architecture,
+ * <folder>/<GOARCH>/effigy-serve. The folder is the one given, else $EFFIGY_LIBDIR, else
+ * ../lib/effigy beside the program (so that a tree can be moved), else where it was installed to.
+ * In a build folder the one that was just built is found.
  */
 #ifndef EFFIGY_CONTROL_SERVER_H
 #define EFFIGY_CONTROL_SERVER_H

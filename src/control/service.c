@@ -5,8 +5,8 @@
 #include "base/mem.h"
 
 bool
-service_open_store(const struct config *config, const struct config_service *service, enum oci_store_mode mode,
-                   struct oci_store **ret_store, struct err **err)
+service_open_store(const struct config *config, const struct config_service *service,
+                   enum oci_store_mode mode, struct oci_store **ret_store, struct err **err)
 {
     struct oci_ref ref;
     if (!oci_ref_parse(service->image, &ref, err)) {
@@ -26,15 +26,15 @@ service_open_store(const struct config *config, const struct config_service *ser
 }
 
 bool
-service_open_source(const struct config *config, const struct config_service *service, struct source **ret_source,
-                    struct err **err)
+service_open_source(const struct config *config, const struct config_service *service,
+                    struct source **ret_source, struct err **err)
 {
     size_t count = 1 + service->attach_count;
     CLEANUP_FREE struct source_database *databases = mem_new_array(count, sizeof *databases);
     databases[0] = (struct source_database){.name = "main", .url = service->master};
     for (size_t i = 0; i < service->attach_count; i++)
-        databases[i + 1] =
-            (struct source_database){.name = service->attach[i].name, .url = service->attach[i].master};
+        databases[i + 1] = (struct source_database){.name = service->attach[i].name,
+                                                    .url = service->attach[i].master};
     if (!source_open(databases, count, config->base_dir, ret_source, err))
         return err_wrap(err, "the master of service %s", service->name);
     return true;

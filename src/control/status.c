@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* How far behind the master is what has this position? *ret_seconds is -1 where nothing can be said. */
+/* How far behind the master is what has this position? *ret_seconds is -1 where nothing can be
+ * said. */
 static bool
 status_behind(const struct status *status, const struct generation *generation, double *ret_seconds)
 {
@@ -22,20 +23,22 @@ status_behind(const struct status *status, const struct generation *generation, 
 }
 
 static void
-status_read_master(const struct config *config, const struct config_service *service, struct status *status)
+status_read_master(const struct config *config, const struct config_service *service,
+                   struct status *status)
 {
     ERR_LOCAL(failed);
     struct source *source = NULL;
-    status->master_ok =
-        service_open_source(config, service, &source, &failed) && source_probe(source, &status->probe, &failed);
+    status->master_ok = service_open_source(config, service, &source, &failed) &&
+                        source_probe(source, &status->probe, &failed);
     if (!status->master_ok)
         status->master_error = mem_strdup(failed->message);
     source_close(source);
 }
 
 static bool
-status_read_images(const struct config *config, const struct config_service *service, struct generation **ret_list,
-                   size_t *ret_count, struct generation *ret_latest, struct err **err)
+status_read_images(const struct config *config, const struct config_service *service,
+                   struct generation **ret_list, size_t *ret_count, struct generation *ret_latest,
+                   struct err **err)
 {
     struct oci_store *store = NULL;
     ERR_LOCAL(failed);
@@ -82,14 +85,15 @@ status_read_replicas(const struct config_service *service, const struct runtime_
                 generation = &list[k];
         }
         status->replicas[i].replica = replicas[i];
-        status->replicas[i].behind = status_behind(status, generation, &status->replicas[i].staleness_seconds);
+        status->replicas[i].behind =
+            status_behind(status, generation, &status->replicas[i].staleness_seconds);
     }
     free(replicas);
 }
 
 bool
-status_read(const struct config *config, const struct config_service *service, const struct runtime_options *runtime,
-            struct status *ret_status, struct err **err)
+status_read(const struct config *config, const struct config_service *service,
+            const struct runtime_options *runtime, struct status *ret_status, struct err **err)
 {
     struct status status = {.service = service->name, .master_url = mem_strdup(service->master)};
     struct generation *list;
@@ -103,7 +107,8 @@ status_read(const struct config *config, const struct config_service *service, c
     status.newest_staleness_seconds = -1;
     if (count) {
         status.has_newest = true;
-        status.newest_behind = status_behind(&status, &list[count - 1], &status.newest_staleness_seconds);
+        status.newest_behind =
+            status_behind(&status, &list[count - 1], &status.newest_staleness_seconds);
         status.newest = list[count - 1];
         list[count - 1] = (struct generation){0};
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/verify.h"
 
+#include "bake/bake.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "bake/bake.h"
 #include "control/extract.h"
 #include "control/service.h"
 
@@ -22,7 +22,8 @@ struct verify_seen {
 };
 
 static bool
-verify_is_first(struct verify_seen *seen, const struct oci_descriptor *blob, struct verify_result *result)
+verify_is_first(struct verify_seen *seen, const struct oci_descriptor *blob,
+                struct verify_result *result)
 {
     for (size_t i = 0; i < seen->count; i++) {
         if (oci_digest_equal(&seen->digests[i], &blob->digest))
@@ -35,26 +36,30 @@ verify_is_first(struct verify_seen *seen, const struct oci_descriptor *blob, str
     return true;
 }
 
-/* A layer that holds no data: the server's file, or generation.json, whose text is compared with the annotations. */
+/* A layer that holds no data: the server's file, or generation.json, whose text is compared with
+ * the annotations. */
 static bool
-verify_identity(const char *text, size_t length, const struct generation *generation, struct err **err)
+verify_identity(const char *text, size_t length, const struct generation *generation,
+                struct err **err)
 {
     json_t *identity = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
     const char *service = json_string_value(json_object_get(identity, "service"));
     const char *tag = json_string_value(json_object_get(identity, "generation"));
     const char *position = json_string_value(json_object_get(identity, "position"));
     CLEANUP_FREE char *expected = mem_printf("g%u", generation->number);
-    bool ok = service && tag && position && strcmp(service, generation->service) == 0 && strcmp(tag, expected) == 0 &&
-              strcmp(position, generation->position) == 0;
+    bool ok = service && tag && position && strcmp(service, generation->service) == 0 &&
+              strcmp(tag, expected) == 0 && strcmp(position, generation->position) == 0;
     json_t *databases = json_object_get(identity, "databases");
     ok = ok && json_array_size(databases) == generation->file_count;
     for (size_t i = 0; ok && i < generation->file_count; i++) {
-        const char *digest = json_string_value(json_object_get(json_array_get(databases, i), "digest"));
+        const char *digest =
+            json_string_value(json_object_get(json_array_get(databases, i), "digest"));
         ok = digest && strcmp(digest, generation->files[i].layer.diff_id.text) == 0;
     }
     json_decref(identity);
     if (!ok)
-        return err_set(err, ERR_CORRUPT, 0, "/%s does not say what the annotations say", BAKE_IDENTITY_PATH);
+        return err_set(err, ERR_CORRUPT, 0, "/%s does not say what the annotations say",
+                       BAKE_IDENTITY_PATH);
     return true;
 }
 
@@ -64,7 +69,8 @@ struct verify_walk {
 };
 
 static bool
-verify_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context, struct err **err)
+verify_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context,
+             struct err **err)
 {
     struct verify_walk *verify = context;
     if (entry->type == OCI_ENTRY_DIR && strcmp(entry->path, "effigy") == 0)
@@ -74,7 +80,8 @@ verify_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, vo
         return true;
     }
     if (entry->type != OCI_ENTRY_FILE || strcmp(entry->path, BAKE_IDENTITY_PATH) != 0)
-        return err_set(err, ERR_CORRUPT, 0, "the image holds %s, which does not belong there", entry->path);
+        return err_set(err, ERR_CORRUPT, 0, "the image holds %s, which does not belong there",
+                       entry->path);
     verify->identity = true;
     CLEANUP_BUF struct buf text = {0};
     for (;;) {
@@ -108,7 +115,8 @@ verify_image(struct oci_store *store, const char *digest, const struct generatio
         const char *label = oci_map_get(&config.labels, GENERATION_KEY_GENERATION);
         const char *annotation = oci_map_get(&manifest.annotations, GENERATION_KEY_GENERATION);
         if (!label || !annotation || strcmp(label, annotation) != 0)
-            ok = err_set(err, ERR_CORRUPT, 0, "the labels of the image do not say what its annotations say");
+            ok = err_set(err, ERR_CORRUPT, 0,
+                         "the labels of the image do not say what its annotations say");
     }
     for (size_t i = 0; ok && i < manifest.layer_count; i++) {
         const struct oci_descriptor *layer = &manifest.layers[i];
@@ -117,9 +125,11 @@ verify_image(struct oci_store *store, const char *digest, const struct generatio
             /* Read by extract_files(); another architecture's image must have the same ones. */
             bool known = false;
             for (size_t k = 0; k < generation->file_count; k++)
-                known = known || oci_digest_equal(&generation->files[k].layer.descriptor.digest, &layer->digest);
+                known = known || oci_digest_equal(&generation->files[k].layer.descriptor.digest,
+                                                  &layer->digest);
             if (!known)
-                ok = err_set(err, ERR_CORRUPT, 0, "the images of this generation do not have the same data");
+                ok = err_set(err, ERR_CORRUPT, 0,
+                             "the images of this generation do not have the same data");
         } else if (first || !walk.server || !walk.identity) {
             ok = oci_layer_walk(store, layer, &config.diff_ids[i], NULL, verify_entry, &walk, err);
         }
@@ -127,7 +137,8 @@ verify_image(struct oci_store *store, const char *digest, const struct generatio
             err_wrap(err, "layer %s", layer->digest.text);
     }
     if (ok && (!walk.server || !walk.identity))
-        ok = err_set(err, ERR_CORRUPT, 0, "the image lacks /%s", walk.server ? BAKE_IDENTITY_PATH : BAKE_SERVER_PATH);
+        ok = err_set(err, ERR_CORRUPT, 0, "the image lacks /%s",
+                     walk.server ? BAKE_IDENTITY_PATH : BAKE_SERVER_PATH);
     oci_descriptor_free(&descriptor);
     oci_manifest_free(&manifest);
     oci_config_free(&config);
@@ -135,8 +146,8 @@ verify_image(struct oci_store *store, const char *digest, const struct generatio
 }
 
 static bool
-verify_images(struct oci_store *store, const struct generation *generation, struct verify_result *result,
-              struct err **err)
+verify_images(struct oci_store *store, const struct generation *generation,
+              struct verify_result *result, struct err **err)
 {
     struct verify_seen seen = {0};
     bool ok = true;
@@ -149,7 +160,8 @@ verify_images(struct oci_store *store, const struct generation *generation, stru
         if (ok)
             verify_is_first(&seen, &generation->top, result);
         for (size_t i = 0; ok && i < index.count; i++)
-            ok = verify_image(store, index.manifests[i].digest.text, generation, &seen, result, err);
+            ok =
+                verify_image(store, index.manifests[i].digest.text, generation, &seen, result, err);
         oci_index_free(&index);
         oci_descriptor_free(&top);
     } else {
@@ -178,7 +190,8 @@ verify_add_difference(struct verify_result *result, const struct source_table_ha
 
 /* Both are sorted by database and table. */
 static void
-verify_compare(const struct source_content *image, const struct source_content *master, struct verify_result *result)
+verify_compare(const struct source_content *image, const struct source_content *master,
+               struct verify_result *result)
 {
     size_t i = 0, k = 0;
     while (i < image->count || k < master->count) {
@@ -198,7 +211,8 @@ verify_compare(const struct source_content *image, const struct source_content *
             verify_add_difference(result, NULL, &master->tables[k++]);
         } else {
             if (image->tables[i].rows != master->tables[k].rows ||
-                memcmp(image->tables[i].hash, master->tables[k].hash, sizeof image->tables[i].hash) != 0)
+                memcmp(image->tables[i].hash, master->tables[k].hash,
+                       sizeof image->tables[i].hash) != 0)
                 verify_add_difference(result, &image->tables[i], &master->tables[k]);
             i++;
             k++;
@@ -207,15 +221,17 @@ verify_compare(const struct source_content *image, const struct source_content *
 }
 
 static bool
-verify_master(const struct config *config, const struct config_service *service, const struct generation *generation,
-              const char *const *names, const char *const *paths, struct verify_result *result, struct err **err)
+verify_master(const struct config *config, const struct config_service *service,
+              const struct generation *generation, const char *const *names,
+              const char *const *paths, struct verify_result *result, struct err **err)
 {
     struct source *source = NULL;
     struct source_content master = {0}, image = {0};
     struct source_position position = {0};
-    bool ok = source_hash_files(generation->engine, names, paths, generation->file_count, &image, err) &&
-              service_open_source(config, service, &source, err) &&
-              source_hash_master(source, &master, &position, err);
+    bool ok =
+        source_hash_files(generation->engine, names, paths, generation->file_count, &image, err) &&
+        service_open_source(config, service, &source, err) &&
+        source_hash_master(source, &master, &position, err);
     if (ok) {
         verify_compare(&image, &master, result);
         result->equal = !result->difference_count;
@@ -228,19 +244,23 @@ verify_master(const struct config *config, const struct config_service *service,
     if (!ok || result->equal)
         return ok;
     if (result->master_moved) {
-        err_set(err, ERR_MOVED, 0, "g%u differs from the master in %zu table%s; the master has committed since",
-                generation->number, result->difference_count, result->difference_count == 1 ? "" : "s");
-        return err_hint(err, "effigy publish %s makes a generation of what the master has now", service->name);
+        err_set(err, ERR_MOVED, 0,
+                "g%u differs from the master in %zu table%s; the master has committed since",
+                generation->number, result->difference_count,
+                result->difference_count == 1 ? "" : "s");
+        return err_hint(err, "effigy publish %s makes a generation of what the master has now",
+                        service->name);
     }
-    return err_set(err, ERR_DIFFERS, 0,
-                   "g%u differs from the master in %zu table%s, although the master has not committed since",
-                   generation->number, result->difference_count, result->difference_count == 1 ? "" : "s");
+    return err_set(
+        err, ERR_DIFFERS, 0,
+        "g%u differs from the master in %zu table%s, although the master has not committed since",
+        generation->number, result->difference_count, result->difference_count == 1 ? "" : "s");
 }
 
 static bool
-verify_content(const struct config *config, const struct config_service *service, struct oci_store *store,
-               const struct generation *generation, bool against_master, struct verify_result *result,
-               struct err **err)
+verify_content(const struct config *config, const struct config_service *service,
+               struct oci_store *store, const struct generation *generation, bool against_master,
+               struct verify_result *result, struct err **err)
 {
     CLEANUP_FREE char *folder = extract_temporary_folder(err);
     if (!folder)
@@ -255,7 +275,8 @@ verify_content(const struct config *config, const struct config_service *service
     bool ok = extract_files(store, generation, folder, err) &&
               source_check_files(generation->engine, names, (const char *const *)paths, count, err);
     if (ok && against_master)
-        ok = verify_master(config, service, generation, names, (const char *const *)paths, result, err);
+        ok = verify_master(config, service, generation, names, (const char *const *)paths, result,
+                           err);
     for (size_t i = 0; i < count; i++)
         free(paths[i]);
     file_remove_tree(folder, NULL);
@@ -263,15 +284,16 @@ verify_content(const struct config *config, const struct config_service *service
 }
 
 bool
-verify(const struct config *config, const struct config_service *service, const char *tag, bool against_master,
-       struct verify_result *ret_result, struct err **err)
+verify(const struct config *config, const struct config_service *service, const char *tag,
+       bool against_master, struct verify_result *ret_result, struct err **err)
 {
     struct oci_store *store = NULL;
     struct verify_result result = {.against_master = against_master};
-    bool ok = service_open_store(config, service, OCI_STORE_READ, &store, err) &&
-              generation_read(store, tag ? tag : GENERATION_TAG_LATEST, &result.generation, err) &&
-              verify_images(store, &result.generation, &result, err) &&
-              verify_content(config, service, store, &result.generation, against_master, &result, err);
+    bool ok =
+        service_open_store(config, service, OCI_STORE_READ, &store, err) &&
+        generation_read(store, tag ? tag : GENERATION_TAG_LATEST, &result.generation, err) &&
+        verify_images(store, &result.generation, &result, err) &&
+        verify_content(config, service, store, &result.generation, against_master, &result, err);
     oci_store_close(store);
     *ret_result = result;
     return ok ? true : err_wrap(err, "verifying %s", service->name);
@@ -290,8 +312,8 @@ verify_result_free(struct verify_result *result)
 }
 
 bool
-export_files(const struct config *config, const struct config_service *service, const char *tag, const char *folder,
-             char ***ret_files, struct err **err)
+export_files(const struct config *config, const struct config_service *service, const char *tag,
+             const char *folder, char ***ret_files, struct err **err)
 {
     struct oci_store *store = NULL;
     struct generation generation = {0};

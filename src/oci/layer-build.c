@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tar stream is cut into blocks. Workers claim blocks in order as far as they are ready, compress
- * them each for itself, and whoever finishes the block that the writer waits for appends it and all that
- * are finished behind it. So the blob comes into being in order, and its digest with it, while the content
- * still arrives.
+ * The tar stream is cut into blocks. Workers claim blocks in order as far as they are ready,
+ * compress them each for itself, and whoever finishes the block that the writer waits for appends
+ * it and all that are finished behind it. So the blob comes into being in order, and its digest
+ * with it, while the content still arrives.
  *
- * A block that is touched after it was claimed may have been compressed from old bytes: it is dirty. If
- * there are none when the build is sealed, the blob just goes on. Otherwise a second pass begins with a
- * new blob, for which the clean blocks are copied from the first.
+ * A block that is touched after it was claimed may have been compressed from old bytes: it is
+ * dirty. If there are none when the build is sealed, the blob just goes on. Otherwise a second pass
+ * begins with a new blob, for which the clean blocks are copied from the first.
  */
 #include "oci/layer.h"
 
@@ -44,10 +44,11 @@ struct oci_layer_build {
     uint64_t written;     /* blocks in the blob */
     bool writing;         /* a worker is appending to the blob */
     bool sealed, over;
-    bool restarting; /* sealed with dirty blocks; claimed ones of the first pass are still being written */
+    bool restarting; /* sealed with dirty blocks; claimed ones of the first pass are still being
+                        written */
     bool dirty;
     uint64_t reported; /* bytes told to progress_add */
-    struct err *err; /* the first failure */
+    struct err *err;   /* the first failure */
 
     struct layer_slot **finished; /* ring of blocks that wait for their turn, by block % ring */
     unsigned ring;
@@ -65,8 +66,8 @@ struct oci_layer_build {
     struct oci_digest diff_id; /* "" until the hasher has ended well */
 };
 
-/* Ends all work; err may be NULL. The slots go back at once: workers, also of other builds, may be waiting
- * for one. */
+/* Ends all work; err may be NULL. The slots go back at once: workers, also of other builds, may be
+ * waiting for one. */
 static void
 build_end(struct oci_layer_build *build, struct err **err)
 {
@@ -130,7 +131,8 @@ build_claim(struct oci_layer_build *build)
 }
 
 static bool
-job_run(struct oci_layer_build *build, const struct job *job, struct layer_slot *slot, struct err **err)
+job_run(struct oci_layer_build *build, const struct job *job, struct layer_slot *slot,
+        struct err **err)
 {
     if (!stop_check(err))
         return false;
@@ -147,7 +149,8 @@ job_run(struct oci_layer_build *build, const struct job *job, struct layer_slot 
         slot->length = length;
     } else {
         slot->packed = slot->out;
-        slot->length = layer_packer_pack(slot->packer, build->compression, slot->in, length, slot->out);
+        slot->length =
+            layer_packer_pack(slot->packer, build->compression, slot->in, length, slot->out);
     }
     progress_add(length);
     pthread_mutex_lock(&build->lock);
@@ -180,7 +183,8 @@ build_write_finished(struct oci_layer_build *build)
     build->writing = false;
 }
 
-/* Begins the second pass once nothing of the first is in work. The writer for it is there already. */
+/* Begins the second pass once nothing of the first is in work. The writer for it is there already.
+ */
 static void
 build_restart_if_idle(struct oci_layer_build *build)
 {
@@ -199,8 +203,8 @@ static void *
 build_worker(void *argument)
 {
     struct oci_layer_build *build = argument;
-    /* The snapshot, the check and the digest are sequential: the end waits for them, while workers can be
-     * made up for. (On Linux the priority is the thread's.) */
+    /* The snapshot, the check and the digest are sequential: the end waits for them, while workers
+     * can be made up for. (On Linux the priority is the thread's.) */
     setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + WORKER_NICE);
     pthread_mutex_lock(&build->lock);
     while (!build->over && !build_is_claimed(build)) {
@@ -325,8 +329,8 @@ build_advance(struct oci_layer_build *build)
 
 bool
 oci_layer_build_begin(struct oci_store *store, enum oci_compression compression, unsigned threads,
-                      const struct oci_layer_entry *entries, size_t count, struct oci_layer_build **ret_build,
-                      struct err **err)
+                      const struct oci_layer_entry *entries, size_t count,
+                      struct oci_layer_build **ret_build, struct err **err)
 {
     struct layer_tar tar;
     if (!layer_tar_init(&tar, entries, count, err))
@@ -438,8 +442,8 @@ oci_layer_build_seal(struct oci_layer_build *build)
 }
 
 bool
-oci_layer_build_finish(struct oci_layer_build *build, const struct oci_layer *known, struct oci_layer *ret_layer,
-                       struct err **err)
+oci_layer_build_finish(struct oci_layer_build *build, const struct oci_layer *known,
+                       struct oci_layer *ret_layer, struct err **err)
 {
     pthread_mutex_lock(&build->lock);
     bool endless = !build->sealed && !build->over;
@@ -454,7 +458,8 @@ oci_layer_build_finish(struct oci_layer_build *build, const struct oci_layer *kn
 
     bool has = false, ok = true;
     if (known && build->diff_id.text[0] && oci_digest_equal(&known->diff_id, &build->diff_id))
-        ok = oci_store_has_blob(build->store, &known->descriptor.digest, known->descriptor.size, &has, err);
+        ok = oci_store_has_blob(build->store, &known->descriptor.digest, known->descriptor.size,
+                                &has, err);
     struct oci_layer layer = {.diff_id = build->diff_id, .tar_size = build->tar.size};
     if (ok && has) {
         oci_descriptor_copy(&layer.descriptor, &known->descriptor);
@@ -463,9 +468,10 @@ oci_layer_build_finish(struct oci_layer_build *build, const struct oci_layer *kn
         if (build->err)
             ok = err_move(err, &build->err);
         else
-            ok = oci_blob_writer_commit(steal_ptr(&build->writer), &layer.descriptor.digest, &layer.descriptor.size,
-                                        &layer.is_new, err);
-        layer.descriptor.media_type = ok ? mem_strdup(oci_compression_media_type(build->compression)) : NULL;
+            ok = oci_blob_writer_commit(steal_ptr(&build->writer), &layer.descriptor.digest,
+                                        &layer.descriptor.size, &layer.is_new, err);
+        layer.descriptor.media_type =
+            ok ? mem_strdup(oci_compression_media_type(build->compression)) : NULL;
     }
     build_free(build);
     if (ok)
@@ -485,8 +491,9 @@ oci_layer_build_cancel(struct oci_layer_build *build)
 }
 
 bool
-oci_layer_write(struct oci_store *store, enum oci_compression compression, const struct oci_layer_entry *entries,
-                size_t count, const struct oci_layer *known, struct oci_layer *ret_layer, struct err **err)
+oci_layer_write(struct oci_store *store, enum oci_compression compression,
+                const struct oci_layer_entry *entries, size_t count, const struct oci_layer *known,
+                struct oci_layer *ret_layer, struct err **err)
 {
     struct oci_layer_build *build;
     if (!oci_layer_build_begin(store, compression, 0, entries, count, &build, err))

@@ -36,7 +36,8 @@ layer_packer_free(struct layer_packer *packer)
 size_t
 layer_packer_room(void)
 {
-    size_t gzip = libdeflate_gzip_compress_bound(NULL, OCI_LAYER_BLOCK), zstd = ZSTD_compressBound(OCI_LAYER_BLOCK);
+    size_t gzip = libdeflate_gzip_compress_bound(NULL, OCI_LAYER_BLOCK),
+           zstd = ZSTD_compressBound(OCI_LAYER_BLOCK);
     return gzip > zstd ? gzip : zstd;
 }
 
@@ -50,21 +51,23 @@ pack_need(bool ok, const char *library)
 }
 
 size_t
-layer_packer_pack(struct layer_packer *packer, enum oci_compression compression, const void *bytes, size_t length,
-                  void *out)
+layer_packer_pack(struct layer_packer *packer, enum oci_compression compression, const void *bytes,
+                  size_t length, void *out)
 {
     if (compression == OCI_COMPRESSION_GZIP) {
         if (!packer->deflate)
             packer->deflate = libdeflate_alloc_compressor(PACK_LEVEL);
         pack_need(packer->deflate, "libdeflate");
-        size_t packed = libdeflate_gzip_compress(packer->deflate, bytes, length, out, layer_packer_room());
+        size_t packed =
+            libdeflate_gzip_compress(packer->deflate, bytes, length, out, layer_packer_room());
         pack_need(packed > 0, "libdeflate");
         return packed;
     }
     if (!packer->zstd)
         packer->zstd = ZSTD_createCCtx();
     pack_need(packer->zstd, "libzstd");
-    size_t packed = ZSTD_compressCCtx(packer->zstd, out, layer_packer_room(), bytes, length, PACK_LEVEL);
+    size_t packed =
+        ZSTD_compressCCtx(packer->zstd, out, layer_packer_room(), bytes, length, PACK_LEVEL);
     pack_need(!ZSTD_isError(packed), "libzstd");
     return packed;
 }
@@ -87,12 +90,14 @@ struct layer_unpacker *
 layer_unpacker_new(enum oci_compression compression, layer_read_fn *read, void *context)
 {
     struct layer_unpacker *unpacker = mem_new(sizeof *unpacker);
-    *unpacker = (struct layer_unpacker){.compression = compression, .read = read, .context = context};
+    *unpacker =
+        (struct layer_unpacker){.compression = compression, .read = read, .context = context};
     unpacker->in = mem_new(UNPACK_ROOM);
     unpacker->out = mem_new(UNPACK_ROOM);
     if (compression == OCI_COMPRESSION_GZIP) {
         unpacker->deflate = libdeflate_alloc_decompressor();
-        pack_need(unpacker->deflate && inflateInit2(&unpacker->zlib, 16 + MAX_WBITS) == Z_OK, "zlib");
+        pack_need(unpacker->deflate && inflateInit2(&unpacker->zlib, 16 + MAX_WBITS) == Z_OK,
+                  "zlib");
     } else if (compression == OCI_COMPRESSION_ZSTD) {
         unpacker->zstd = ZSTD_createDStream();
         pack_need(unpacker->zstd, "libzstd");
@@ -126,7 +131,8 @@ unpacker_fill(struct layer_unpacker *unpacker, size_t wanted, struct err **err)
     unpacker->end -= unpacker->begin;
     unpacker->begin = 0;
     while (unpacker->end < wanted) {
-        ssize_t n = unpacker->read(unpacker->context, unpacker->in + unpacker->end, UNPACK_ROOM - unpacker->end, err);
+        ssize_t n = unpacker->read(unpacker->context, unpacker->in + unpacker->end,
+                                   UNPACK_ROOM - unpacker->end, err);
         if (n < 0)
             return false;
         if (n == 0) {
@@ -144,15 +150,15 @@ unpacker_cut(struct err **err)
     return err_set(err, ERR_CORRUPT, 0, "the compressed data end too early");
 }
 
-/* A member that is whole in the input and small is inflated at once, three times as fast as zlib does it;
- * all of ours are. */
+/* A member that is whole in the input and small is inflated at once, three times as fast as zlib
+ * does it; all of ours are. */
 static bool
 gzip_member(struct layer_unpacker *unpacker, size_t *ret_length)
 {
     size_t used = 0, length = 0;
     if (libdeflate_gzip_decompress_ex(unpacker->deflate, unpacker->in + unpacker->begin,
-                                      unpacker->end - unpacker->begin, unpacker->out, UNPACK_ROOM, &used,
-                                      &length) != LIBDEFLATE_SUCCESS)
+                                      unpacker->end - unpacker->begin, unpacker->out, UNPACK_ROOM,
+                                      &used, &length) != LIBDEFLATE_SUCCESS)
         return false;
     unpacker->begin += used;
     *ret_length = length;
@@ -184,7 +190,8 @@ gzip_next(struct layer_unpacker *unpacker, size_t *ret_length, struct err **err)
     zlib->avail_out = UNPACK_ROOM;
     int result = inflate(zlib, Z_NO_FLUSH);
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
-        return err_set(err, ERR_CORRUPT, 0, "the gzip data are damaged (%s)", zlib->msg ? zlib->msg : zError(result));
+        return err_set(err, ERR_CORRUPT, 0, "the gzip data are damaged (%s)",
+                       zlib->msg ? zlib->msg : zError(result));
     unpacker->begin = unpacker->end - zlib->avail_in;
     unpacker->in_member = result != Z_STREAM_END;
     *ret_length = UNPACK_ROOM - zlib->avail_out;
@@ -204,7 +211,8 @@ zstd_next(struct layer_unpacker *unpacker, size_t *ret_length, struct err **err)
     ZSTD_outBuffer out = {unpacker->out, UNPACK_ROOM, 0};
     size_t result = ZSTD_decompressStream(unpacker->zstd, &out, &in);
     if (ZSTD_isError(result))
-        return err_set(err, ERR_CORRUPT, 0, "the zstd data are damaged (%s)", ZSTD_getErrorName(result));
+        return err_set(err, ERR_CORRUPT, 0, "the zstd data are damaged (%s)",
+                       ZSTD_getErrorName(result));
     if (ended && out.pos == 0 && result != 0)
         return unpacker_cut(err);
     unpacker->begin += in.pos;
@@ -222,9 +230,10 @@ layer_unpacker_next(struct layer_unpacker *unpacker, const void **ret_bytes, str
     size_t length = 0;
     do {
         bool ok = unpacker->compression == OCI_COMPRESSION_GZIP ? gzip_next(unpacker, &length, err)
-                                                                 : zstd_next(unpacker, &length, err);
+                                                                : zstd_next(unpacker, &length, err);
         if (!ok)
             return -1;
-    } while (!length && !(unpacker->at_eof && unpacker->begin == unpacker->end && !unpacker->in_member));
+    } while (!length &&
+             !(unpacker->at_eof && unpacker->begin == unpacker->end && !unpacker->in_member));
     return (ssize_t)length;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory for blocks in work. All layer builds of the process draw on one bounded pool, so that memory is a
- * matter of the number of CPUs, not of the number or size of the layers. A slot serves one block from the
- * moment it is claimed to the moment it is written.
+ * Memory for blocks in work. All layer builds of the process draw on one bounded pool, so that
+ * memory is a matter of the number of CPUs, not of the number or size of the layers. A slot serves
+ * one block from the moment it is claimed to the moment it is written.
  */
 #ifndef EFFIGY_OCI_LAYER_POOL_H
 #define EFFIGY_OCI_LAYER_POOL_H
@@ -14,8 +14,8 @@
 struct layer_slot {
     struct layer_slot *next;
     struct layer_packer *packer;
-    uint8_t *in;  /* OCI_LAYER_BLOCK bytes */
-    uint8_t *out; /* layer_packer_room() bytes */
+    uint8_t *in;           /* OCI_LAYER_BLOCK bytes */
+    uint8_t *out;          /* layer_packer_room() bytes */
     const uint8_t *packed; /* in or out */
     size_t length;
 };

@@ -14,17 +14,18 @@
 #include <sys/stat.h>
 
 #define ENTRIES_DEFAULT 1000000u
-#define TRAILING_LIMIT (1u << 20) /* bytes behind the archive's end; tar pads to records of 10 KiB */
+#define TRAILING_LIMIT \
+    (1u << 20) /* bytes behind the archive's end; tar pads to records of 10 KiB */
 #define MODE_BITS 01777
 
 struct oci_layer_walk {
     struct layer_unpacker *unpacker;
     struct sha256 *sha; /* of the tar stream */
     struct archive *archive;
-    struct err *err; /* what a callback of libarchive failed with */
-    const char *path; /* of the entry in hand */
+    struct err *err;         /* what a callback of libarchive failed with */
+    const char *path;        /* of the entry in hand */
     uint64_t size, position; /* of its content */
-    const uint8_t *block; /* what is left of the piece read last */
+    const uint8_t *block;    /* what is left of the piece read last */
     size_t block_length;
     uint64_t content, content_limit; /* bytes, of all entries */
 };
@@ -33,7 +34,8 @@ static la_ssize_t
 walk_feed(struct archive *archive, void *context, const void **ret_bytes)
 {
     struct oci_layer_walk *walk = context;
-    ssize_t n = stop_check(&walk->err) ? layer_unpacker_next(walk->unpacker, ret_bytes, &walk->err) : -1;
+    ssize_t n =
+        stop_check(&walk->err) ? layer_unpacker_next(walk->unpacker, ret_bytes, &walk->err) : -1;
     if (n > 0)
         sha256_update(walk->sha, *ret_bytes, (size_t)n);
     if (n < 0)
@@ -48,7 +50,8 @@ walk_failed(struct oci_layer_walk *walk, struct err **err)
     if (walk->err)
         return err_move(err, &walk->err);
     const char *reason = archive_error_string(walk->archive);
-    return err_set(err, ERR_CORRUPT, 0, "the tar archive is damaged%s%s", reason ? ": " : "", reason ? reason : "");
+    return err_set(err, ERR_CORRUPT, 0, "the tar archive is damaged%s%s", reason ? ": " : "",
+                   reason ? reason : "");
 }
 
 ssize_t
@@ -64,7 +67,8 @@ layer_walk_block(struct oci_layer_walk *walk, const void **ret_bytes, struct err
         walk_failed(walk, err);
         return -1;
     }
-    if (result == ARCHIVE_EOF || (uint64_t)offset != walk->position || length > walk->size - walk->position) {
+    if (result == ARCHIVE_EOF || (uint64_t)offset != walk->position ||
+        length > walk->size - walk->position) {
         err_set(err, ERR_CORRUPT, 0, "%s: sparse files are not allowed in a layer", walk->path);
         return -1;
     }
@@ -92,7 +96,8 @@ oci_layer_entry_read(struct oci_layer_walk *walk, void *bytes, size_t room, stru
 }
 
 static bool
-walk_type(struct archive_entry *header, const char *path, enum oci_entry_type *ret_type, struct err **err)
+walk_type(struct archive_entry *header, const char *path, enum oci_entry_type *ret_type,
+          struct err **err)
 {
     if (archive_entry_hardlink(header)) {
         *ret_type = OCI_ENTRY_FILE;
@@ -109,13 +114,14 @@ walk_type(struct archive_entry *header, const char *path, enum oci_entry_type *r
         *ret_type = OCI_ENTRY_SYMLINK;
         return true;
     default:
-        return err_set(err, ERR_CORRUPT, 0, "%s: devices, pipes and sockets are not allowed in a layer", path);
+        return err_set(err, ERR_CORRUPT, 0,
+                       "%s: devices, pipes and sockets are not allowed in a layer", path);
     }
 }
 
 static bool
-walk_entry(struct oci_layer_walk *walk, struct archive_entry *header, oci_layer_walk_fn *visit, void *context,
-           struct err **err)
+walk_entry(struct oci_layer_walk *walk, struct archive_entry *header, oci_layer_walk_fn *visit,
+           void *context, struct err **err)
 {
     const char *name = archive_entry_pathname(header);
     if (!name)
@@ -133,15 +139,18 @@ walk_entry(struct oci_layer_walk *walk, struct archive_entry *header, oci_layer_
     if (archive_entry_hardlink(header)) {
         entry.target = link = layer_path_normalise(archive_entry_hardlink(header));
         if (!link || !*link)
-            return err_set(err, ERR_CORRUPT, 0, "%s: a hard link in a layer must stay inside it", path);
+            return err_set(err, ERR_CORRUPT, 0, "%s: a hard link in a layer must stay inside it",
+                           path);
     } else if (entry.type == OCI_ENTRY_SYMLINK) {
         entry.target = archive_entry_symlink(header);
         if (!entry.target || !*entry.target || strlen(entry.target) > LAYER_PATH_LIMIT)
-            return err_set(err, ERR_CORRUPT, 0, "%s: a symbolic link without a readable target", path);
+            return err_set(err, ERR_CORRUPT, 0, "%s: a symbolic link without a readable target",
+                           path);
     } else if (entry.type == OCI_ENTRY_FILE) {
         la_int64_t size = archive_entry_size(header);
         if (size < 0 || (uint64_t)size > walk->content_limit - walk->content)
-            return err_set(err, ERR_CORRUPT, 0, "the layer has more than the %" PRIu64 " bytes of content allowed",
+            return err_set(err, ERR_CORRUPT, 0,
+                           "the layer has more than the %" PRIu64 " bytes of content allowed",
                            walk->content_limit);
         entry.size = (uint64_t)size;
         walk->content += entry.size;
@@ -183,7 +192,8 @@ layer_walk_stream(layer_read_fn *read, void *read_context, enum oci_compression 
     };
     struct layer_locale locale = layer_locale_enter();
     archive_read_support_format_tar(walk.archive);
-    bool ok = archive_read_open(walk.archive, &walk, NULL, walk_feed, NULL) == ARCHIVE_OK || walk_failed(&walk, err);
+    bool ok = archive_read_open(walk.archive, &walk, NULL, walk_feed, NULL) == ARCHIVE_OK ||
+              walk_failed(&walk, err);
     while (ok) {
         struct archive_entry *header;
         int result = archive_read_next_header(walk.archive, &header);
@@ -192,7 +202,8 @@ layer_walk_stream(layer_read_fn *read, void *read_context, enum oci_compression 
         if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
             ok = walk_failed(&walk, err);
         else if (entries-- == 0)
-            ok = err_set(err, ERR_CORRUPT, 0, "the layer has more than the %" PRIu64 " entries allowed",
+            ok = err_set(err, ERR_CORRUPT, 0,
+                         "the layer has more than the %" PRIu64 " entries allowed",
                          limits && limits->entries ? limits->entries : ENTRIES_DEFAULT);
         else
             ok = walk_entry(&walk, header, visit, context, err);
@@ -218,8 +229,9 @@ walk_read_blob(void *reader, void *bytes, size_t room, struct err **err)
 }
 
 bool
-oci_layer_walk(struct oci_store *store, const struct oci_descriptor *descriptor, const struct oci_digest *diff_id,
-               const struct oci_unpack_limits *limits, oci_layer_walk_fn *visit, void *context, struct err **err)
+oci_layer_walk(struct oci_store *store, const struct oci_descriptor *descriptor,
+               const struct oci_digest *diff_id, const struct oci_unpack_limits *limits,
+               oci_layer_walk_fn *visit, void *context, struct err **err)
 {
     enum oci_compression compression;
     struct oci_blob_reader *reader;
@@ -227,10 +239,12 @@ oci_layer_walk(struct oci_store *store, const struct oci_descriptor *descriptor,
         !oci_store_read_blob(store, descriptor, &reader, err))
         return false;
     struct oci_digest found;
-    bool ok = layer_walk_stream(walk_read_blob, reader, compression, limits, visit, context, &found, err);
+    bool ok =
+        layer_walk_stream(walk_read_blob, reader, compression, limits, visit, context, &found, err);
     oci_blob_reader_close(reader);
     if (ok && diff_id && diff_id->text[0] && !oci_digest_equal(diff_id, &found))
-        ok = err_set(err, ERR_CORRUPT, 0, "its uncompressed content has the digest %s instead of %s", found.text,
-                     diff_id->text);
+        ok =
+            err_set(err, ERR_CORRUPT, 0, "its uncompressed content has the digest %s instead of %s",
+                    found.text, diff_id->text);
     return ok || err_wrap(err, "cannot read the layer %s", descriptor->digest.text);
 }

@@ -58,7 +58,8 @@ tar_collect(struct archive *archive, void *context, const void *bytes, size_t le
 }
 
 static bool
-tar_header_append(struct buf *headers, const struct oci_layer_entry *entry, const char *path, struct err **err)
+tar_header_append(struct buf *headers, const struct oci_layer_entry *entry, const char *path,
+                  struct err **err)
 {
     static const unsigned types[] = {
         [OCI_ENTRY_FILE] = AE_IFREG, [OCI_ENTRY_DIR] = AE_IFDIR, [OCI_ENTRY_SYMLINK] = AE_IFLNK};
@@ -80,9 +81,10 @@ tar_header_append(struct buf *headers, const struct oci_layer_entry *entry, cons
               archive_write_open(archive, &collector, NULL, tar_collect, NULL) == ARCHIVE_OK &&
               archive_write_header(archive, header) == ARCHIVE_OK;
     if (!ok)
-        err_set(err, ERR_FAILED, 0, "cannot make the tar header of %s: %s", path, archive_error_string(archive));
-    /* Freeing it would append the entry's content as zeros, all of it (after archive_write_fail() it would
-     * not, but would leak instead). */
+        err_set(err, ERR_FAILED, 0, "cannot make the tar header of %s: %s", path,
+                archive_error_string(archive));
+    /* Freeing it would append the entry's content as zeros, all of it (after archive_write_fail()
+     * it would not, but would leak instead). */
     collector.closed = true;
     archive_write_free(archive);
     archive_entry_free(header);
@@ -90,7 +92,8 @@ tar_header_append(struct buf *headers, const struct oci_layer_entry *entry, cons
 }
 
 bool
-layer_tar_init(struct layer_tar *tar, const struct oci_layer_entry *entries, size_t count, struct err **err)
+layer_tar_init(struct layer_tar *tar, const struct oci_layer_entry *entries, size_t count,
+               struct err **err)
 {
     *tar = (struct layer_tar){.entries = mem_new_array(count ? count : 1, sizeof *tar->entries)};
     struct layer_locale locale = layer_locale_enter();
@@ -146,7 +149,8 @@ tar_entry_at(const struct layer_tar *tar, uint64_t offset)
 }
 
 bool
-layer_tar_read(const struct layer_tar *tar, void *bytes, size_t length, uint64_t offset, struct err **err)
+layer_tar_read(const struct layer_tar *tar, void *bytes, size_t length, uint64_t offset,
+               struct err **err)
 {
     uint8_t *out = bytes;
     size_t i = tar_entry_at(tar, offset);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tar stream of a layer as an address space: which byte stands where is known before any content is
- * there, so that parts of it can be read in any order and by several threads at once. Per entry: a header
- * (ustar as libarchive writes it; a pax header before it where ustar cannot say the size, path or target),
- * the content, zeros up to a multiple of 512; at the end two blocks of zeros.
+ * The tar stream of a layer as an address space: which byte stands where is known before any
+ * content is there, so that parts of it can be read in any order and by several threads at once.
+ * Per entry: a header (ustar as libarchive writes it; a pax header before it where ustar cannot say
+ * the size, path or target), the content, zeros up to a multiple of 512; at the end two blocks of
+ * zeros.
  */
 #ifndef EFFIGY_OCI_LAYER_TAR_H
 #define EFFIGY_OCI_LAYER_TAR_H
@@ -34,13 +35,16 @@ struct layer_tar {
 };
 
 /* ERR_FAILED for an entry that no layer may have (see layer_path_normalise). */
-bool layer_tar_init(struct layer_tar *tar, const struct oci_layer_entry *entries, size_t count, struct err **err);
+bool layer_tar_init(struct layer_tar *tar, const struct oci_layer_entry *entries, size_t count,
+                    struct err **err);
 void layer_tar_free(struct layer_tar *tar); /* the fields */
 /* Reads `length` bytes of the stream at `offset`; all of them must be within it. Thread safe. */
-bool layer_tar_read(const struct layer_tar *tar, void *bytes, size_t length, uint64_t offset, struct err **err);
+bool layer_tar_read(const struct layer_tar *tar, void *bytes, size_t length, uint64_t offset,
+                    struct err **err);
 
-/* The path as "a/b/c": without "./" in front, doubled slashes and a slash at the end; "" for the folder
- * itself. NULL if it is absolute, has ".." in it, or is longer than LAYER_PATH_LIMIT. To be freed. */
+/* The path as "a/b/c": without "./" in front, doubled slashes and a slash at the end; "" for the
+ * folder itself. NULL if it is absolute, has ".." in it, or is longer than LAYER_PATH_LIMIT. To be
+ * freed. */
 char *layer_path_normalise(const char *path);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Nothing is opened by more than one component of a path at a time, and no component may be a link: so
- * nothing that the layer made before can lead out of the folder. Nothing is ever opened for writing that
- * was there before.
+ * Nothing is opened by more than one component of a path at a time, and no component may be a link:
+ * so nothing that the layer made before can lead out of the folder. Nothing is ever opened for
+ * writing that was there before.
  */
 #include "oci/layer.h"
 
@@ -25,10 +25,11 @@ struct unpack {
     uint64_t dirs_left; /* how many folders without an entry may still be made */
 };
 
-/* The folder that `path` stands in (-1 on failure), and the last component of path. Folders on the way
- * that are not there are made if `make` is set. */
+/* The folder that `path` stands in (-1 on failure), and the last component of path. Folders on the
+ * way that are not there are made if `make` is set. */
 static int
-unpack_parent(struct unpack *unpack, const char *path, bool make, const char **ret_name, struct err **err)
+unpack_parent(struct unpack *unpack, const char *path, bool make, const char **ret_name,
+              struct err **err)
 {
     CLEANUP_FD int dir = fcntl(unpack->root, F_DUPFD_CLOEXEC, 0);
     const char *part = path;
@@ -37,7 +38,8 @@ unpack_parent(struct unpack *unpack, const char *path, bool make, const char **r
         bool made = make && unpack->dirs_left && mkdirat(dir, name, 0700) == 0;
         int next = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0 && (errno == ELOOP || errno == ENOTDIR || errno == ENOENT)) {
-            err_set(err, ERR_CORRUPT, 0, "%s: %.*s is not a folder of the layer", path, (int)(slash - path), path);
+            err_set(err, ERR_CORRUPT, 0, "%s: %.*s is not a folder of the layer", path,
+                    (int)(slash - path), path);
             return -1;
         }
         close(dir);
@@ -64,10 +66,11 @@ unpack_failed(const struct oci_walk_entry *entry, struct err **err)
 }
 
 static bool
-unpack_file(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, int dir, const char *name,
-            struct err **err)
+unpack_file(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, int dir,
+            const char *name, struct err **err)
 {
-    CLEANUP_FD int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    CLEANUP_FD int fd =
+        openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return unpack_failed(entry, err);
     uint64_t position = 0, started = 0;
@@ -87,7 +90,8 @@ unpack_file(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, int
 }
 
 static bool
-unpack_link(struct unpack *unpack, const struct oci_walk_entry *entry, int dir, const char *name, struct err **err)
+unpack_link(struct unpack *unpack, const struct oci_walk_entry *entry, int dir, const char *name,
+            struct err **err)
 {
     const char *target_name;
     CLEANUP_FD int target_dir = unpack_parent(unpack, entry->target, false, &target_name, err);
@@ -95,8 +99,8 @@ unpack_link(struct unpack *unpack, const struct oci_walk_entry *entry, int dir, 
         return false;
     struct stat st;
     if (fstatat(target_dir, target_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-        return err_set(err, ERR_CORRUPT, 0, "%s: a hard link to %s, which is no file of the layer", entry->path,
-                       entry->target);
+        return err_set(err, ERR_CORRUPT, 0, "%s: a hard link to %s, which is no file of the layer",
+                       entry->path, entry->target);
     return linkat(target_dir, target_name, dir, name, 0) == 0 || unpack_failed(entry, err);
 }
 
@@ -105,14 +109,17 @@ unpack_dir(const struct oci_walk_entry *entry, int parent, const char *name, str
 {
     struct stat st;
     if (mkdirat(parent, name, 0700) < 0 &&
-        (errno != EEXIST || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)))
+        (errno != EEXIST || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+         !S_ISDIR(st.st_mode)))
         return unpack_failed(entry, err);
     CLEANUP_FD int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return (dir >= 0 && fchmod(dir, (entry->mode & 01777) | S_IRWXU) == 0) || unpack_failed(entry, err);
+    return (dir >= 0 && fchmod(dir, (entry->mode & 01777) | S_IRWXU) == 0) ||
+           unpack_failed(entry, err);
 }
 
 static bool
-unpack_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context, struct err **err)
+unpack_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context,
+             struct err **err)
 {
     struct unpack *unpack = context;
     const char *name;
@@ -127,17 +134,20 @@ unpack_entry(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, vo
     case OCI_ENTRY_FILE:
         break;
     }
-    return entry->target ? unpack_link(unpack, entry, dir, name, err) : unpack_file(walk, entry, dir, name, err);
+    return entry->target ? unpack_link(unpack, entry, dir, name, err)
+                         : unpack_file(walk, entry, dir, name, err);
 }
 
 bool
-oci_layer_unpack(struct oci_store *store, const struct oci_descriptor *descriptor, const struct oci_digest *diff_id,
-                 const char *folder, const struct oci_unpack_limits *limits, struct err **err)
+oci_layer_unpack(struct oci_store *store, const struct oci_descriptor *descriptor,
+                 const struct oci_digest *diff_id, const char *folder,
+                 const struct oci_unpack_limits *limits, struct err **err)
 {
     CLEANUP_FD int root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return err_set(err, ERR_IO, errno, "cannot open the folder %s", folder);
-    struct unpack unpack = {.root = root, .dirs_left = limits && limits->entries ? limits->entries : DIRS_DEFAULT};
+    struct unpack unpack = {
+        .root = root, .dirs_left = limits && limits->entries ? limits->entries : DIRS_DEFAULT};
     if (!oci_layer_walk(store, descriptor, diff_id, limits, unpack_entry, &unpack, err))
         return false;
     /* One for all: thousands of small files synced one by one take minutes. */

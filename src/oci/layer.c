@@ -34,7 +34,8 @@ oci_compression_media_type(enum oci_compression compression)
 }
 
 bool
-layer_compression_of_media_type(const char *media_type, enum oci_compression *ret_compression, struct err **err)
+layer_compression_of_media_type(const char *media_type, enum oci_compression *ret_compression,
+                                struct err **err)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(layer_compressions); i++) {
         if (media_type && strcmp(media_type, layer_compressions[i].media_type) == 0) {
@@ -42,7 +43,8 @@ layer_compression_of_media_type(const char *media_type, enum oci_compression *re
             return true;
         }
     }
-    return err_set(err, ERR_UNSUPPORTED, 0, "layers of media type %s cannot be read", str_or(media_type, "(none)"));
+    return err_set(err, ERR_UNSUPPORTED, 0, "layers of media type %s cannot be read",
+                   str_or(media_type, "(none)"));
 }
 
 void

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Manifests, indexes and image configurations (OCI image spec 1.1: manifest.md, image-index.md,
- * config.md, annotations.md). Parsing is pure and bounded; what is not understood is ignored, as the
- * specification asks, except where it would make a difference (a config without rootfs is refused).
- * Serialising is deterministic: fixed key order, annotations and labels sorted, no white space.
- * Docker schema 2 media types are read as the OCI types that they correspond to.
+ * config.md, annotations.md). Parsing is pure and bounded; what is not understood is ignored, as
+ * the specification asks, except where it would make a difference (a config without rootfs is
+ * refused). Serialising is deterministic: fixed key order, annotations and labels sorted, no white
+ * space. Docker schema 2 media types are read as the OCI types that they correspond to.
  */
 #ifndef EFFIGY_OCI_MANIFEST_H
 #define EFFIGY_OCI_MANIFEST_H
@@ -19,7 +19,7 @@
 
 #define OCI_MANIFEST_LIMIT (4u << 20) /* bytes; the distribution spec's floor for registries */
 #define OCI_CONFIG_LIMIT (4u << 20)
-#define OCI_LAYERS_LIMIT 127          /* what overlayfs and Docker allow */
+#define OCI_LAYERS_LIMIT 127 /* what overlayfs and Docker allow */
 
 #define OCI_MEDIA_MANIFEST "application/vnd.oci.image.manifest.v1+json"
 #define OCI_MEDIA_INDEX "application/vnd.oci.image.index.v1+json"
@@ -36,8 +36,9 @@ struct oci_map {
     struct oci_pair *pairs;
     size_t count, room;
 };
-void oci_map_set(struct oci_map *map, const char *key, const char *value); /* NULL removes the key */
-const char *oci_map_get(const struct oci_map *map, const char *key);       /* or NULL */
+void oci_map_set(struct oci_map *map, const char *key,
+                 const char *value);                                 /* NULL removes the key */
+const char *oci_map_get(const struct oci_map *map, const char *key); /* or NULL */
 void oci_map_copy(struct oci_map *dst, const struct oci_map *src);
 void oci_map_free(struct oci_map *map);
 
@@ -64,7 +65,8 @@ struct oci_manifest {
     size_t layer_count;
     struct oci_map annotations;
 };
-bool oci_manifest_parse(const char *bytes, size_t length, struct oci_manifest *ret_manifest, struct err **err);
+bool oci_manifest_parse(const char *bytes, size_t length, struct oci_manifest *ret_manifest,
+                        struct err **err);
 char *oci_manifest_format(const struct oci_manifest *manifest); /* JSON; to be freed */
 void oci_manifest_free(struct oci_manifest *manifest);
 
@@ -73,7 +75,8 @@ struct oci_index {
     size_t count;
     struct oci_map annotations;
 };
-bool oci_index_parse(const char *bytes, size_t length, struct oci_index *ret_index, struct err **err);
+bool oci_index_parse(const char *bytes, size_t length, struct oci_index *ret_index,
+                     struct err **err);
 char *oci_index_format(const struct oci_index *index);
 void oci_index_free(struct oci_index *index);
 
@@ -100,7 +103,8 @@ struct oci_config {
     struct oci_history *history;
     size_t history_count;
 };
-bool oci_config_parse(const char *bytes, size_t length, struct oci_config *ret_config, struct err **err);
+bool oci_config_parse(const char *bytes, size_t length, struct oci_config *ret_config,
+                      struct err **err);
 char *oci_config_format(const struct oci_config *config);
 void oci_config_free(struct oci_config *config);
 

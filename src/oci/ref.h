@@ -6,8 +6,8 @@
  *   HOST[:PORT]/NAME[:TAG][@DIGEST]   a repository of a registry (OCI distribution spec 1.1)
  *
  * In the first form the last ':' begins a tag if no '/' follows it. What follows must then be one
- * ([A-Za-z0-9_][A-Za-z0-9._-]{0,127}), so that a slip in a tag is not taken for a folder's name. In the
- * second form HOST has a '.' or a ':' in it or is "localhost"; there is no default registry.
+ * ([A-Za-z0-9_][A-Za-z0-9._-]{0,127}), so that a slip in a tag is not taken for a folder's name. In
+ * the second form HOST has a '.' or a ':' in it or is "localhost"; there is no default registry.
  */
 #ifndef EFFIGY_OCI_REF_H
 #define EFFIGY_OCI_REF_H

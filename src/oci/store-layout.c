@@ -574,7 +574,8 @@ layout_get_note(struct oci_store *store, const char *key, struct buf *ret_text)
 {
     CLEANUP_FREE char *path = mem_printf(OWN_DIR "/note-%s", key);
     bool missing;
-    return oci_layout_read_file((struct oci_layout *)store, path, NOTE_LIMIT, ret_text, &missing, NULL);
+    return oci_layout_read_file((struct oci_layout *)store, path, NOTE_LIMIT, ret_text, &missing,
+                                NULL);
 }
 
 static bool
@@ -582,7 +583,8 @@ layout_put_note(struct oci_store *store, const char *key, const char *text)
 {
     struct oci_layout *layout = (struct oci_layout *)store;
     CLEANUP_FREE char *path = mem_printf("%s/" OWN_DIR "/note-%s", layout->path, key);
-    return layout_make_own(layout, INCOMING_DIR, NULL) && file_write_atomic(path, text, strlen(text), 0644, NULL);
+    return layout_make_own(layout, INCOMING_DIR, NULL) &&
+           file_write_atomic(path, text, strlen(text), 0644, NULL);
 }
 
 static bool

@@ -122,7 +122,8 @@ answer_json_string(struct answer *answer, const char *text, size_t length)
     while (i < length && !answer->cut) {
         size_t run = i;
         bool ascii = true;
-        while (i < length && (answer_json_plain((unsigned char)text[i]) || (unsigned char)text[i] >= 0x80)) {
+        while (i < length &&
+               (answer_json_plain((unsigned char)text[i]) || (unsigned char)text[i] >= 0x80)) {
             ascii &= (unsigned char)text[i] < 0x80;
             i++;
         }

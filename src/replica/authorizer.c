@@ -27,8 +27,9 @@ authorizer_judge_function(const char *name)
         "eval",           "lsdir",          "fsdir",    "sqlite_log", "sqlar_uncompress",
         "rtreecheck",     "sqlite_dbpage",  "zipfile",  NULL,
     };
-    /* Functions of date and time read the clock for 'now', which may come out of a column or parameter, so
-     * each of them counts. The counters are the connection's, which several clients share. */
+    /* Functions of date and time read the clock for 'now', which may come out of a column or
+     * parameter, so each of them counts. The counters are the connection's, which several clients
+     * share. */
     static const char *const varying[] = {
         "random",
         "randomblob",

@@ -24,14 +24,16 @@ catalog_step(struct catalog *catalog, sqlite3_stmt *statement)
     return code == SQLITE_ROW;
 }
 
-/* Compiles SQL in which %w stands for the schema's name; ?1 and ?2 are the texts. NULL on failure. */
+/* Compiles SQL in which %w stands for the schema's name; ?1 and ?2 are the texts. NULL on failure.
+ */
 static sqlite3_stmt *
 catalog_prepare(struct catalog *catalog, const char *format, const char *first, const char *second)
 {
     sqlite3_stmt *statement = NULL;
     char *sql = sqlite3_mprintf(format, catalog->schema);
-    int code = sql ? sqlite3_prepare_v2(database_handle(catalog->database), sql, -1, &statement, NULL)
-                   : SQLITE_NOMEM;
+    int code =
+        sql ? sqlite3_prepare_v2(database_handle(catalog->database), sql, -1, &statement, NULL)
+            : SQLITE_NOMEM;
     sqlite3_free(sql);
     if (code == SQLITE_OK && first)
         code = sqlite3_bind_text(statement, 1, first, -1, SQLITE_TRANSIENT);
@@ -65,7 +67,8 @@ catalog_put_estimate(struct catalog *catalog, const char *table, bool analyzed)
     answer_puts(answer, ",\"rows_estimate\":");
     if (analyzed) {
         sqlite3_stmt *statement = catalog_prepare(
-            catalog, "SELECT max(CAST(stat AS INTEGER)) FROM \"%w\".sqlite_stat1 WHERE tbl=?1", table, NULL);
+            catalog, "SELECT max(CAST(stat AS INTEGER)) FROM \"%w\".sqlite_stat1 WHERE tbl=?1",
+            table, NULL);
         if (catalog_step(catalog, statement) && sqlite3_column_type(statement, 0) == SQLITE_INTEGER)
             answer_integer(answer, sqlite3_column_int64(statement, 0));
         else
@@ -76,17 +79,20 @@ catalog_put_estimate(struct catalog *catalog, const char *table, bool analyzed)
         answer_puts(answer, "null");
 }
 
-/* A view over something that is missing has no columns that could be told; it is listed without them. */
+/* A view over something that is missing has no columns that could be told; it is listed without
+ * them. */
 static void
 catalog_put_columns(struct catalog *catalog, const char *table)
 {
     struct answer *answer = catalog->answer;
     sqlite3_stmt *statement = catalog_prepare(
-        catalog, "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1, ?2) WHERE hidden<>1", table,
+        catalog,
+        "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1, ?2) WHERE hidden<>1", table,
         catalog->schema);
     answer_puts(answer, ",\"columns\":[");
     int code = SQLITE_OK;
-    for (bool first = true; !catalog->code && !answer->cut && (code = sqlite3_step(statement)) == SQLITE_ROW;
+    for (bool first = true;
+         !catalog->code && !answer->cut && (code = sqlite3_step(statement)) == SQLITE_ROW;
          first = false) {
         catalog_put_column(answer, first ? "{\"name\":" : ",{\"name\":", statement, 0);
         catalog_put_column(answer, ",\"type\":", statement, 1);
@@ -104,8 +110,8 @@ catalog_put_columns(struct catalog *catalog, const char *table)
 static bool
 catalog_is_analyzed(struct catalog *catalog)
 {
-    sqlite3_stmt *statement =
-        catalog_prepare(catalog, "SELECT 1 FROM \"%w\".sqlite_schema WHERE name='sqlite_stat1'", NULL, NULL);
+    sqlite3_stmt *statement = catalog_prepare(
+        catalog, "SELECT 1 FROM \"%w\".sqlite_schema WHERE name='sqlite_stat1'", NULL, NULL);
     bool found = catalog_step(catalog, statement);
     sqlite3_finalize(statement);
     return found;
@@ -137,10 +143,11 @@ catalog_put_schema(struct catalog *catalog, bool json)
 {
     struct answer *answer = catalog->answer;
     bool first = true;
-    sqlite3_stmt *statement = catalog_prepare(
-        catalog,
-        "SELECT sql, type, name, tbl_name FROM \"%w\".sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid",
-        NULL, NULL);
+    sqlite3_stmt *statement =
+        catalog_prepare(catalog,
+                        "SELECT sql, type, name, tbl_name FROM \"%w\".sqlite_schema WHERE sql IS "
+                        "NOT NULL ORDER BY rowid",
+                        NULL, NULL);
     for (; catalog_step(catalog, statement); first = false) {
         if (json) {
             catalog_put_column(answer, first ? "{\"type\":" : ",{\"type\":", statement, 1);
@@ -160,7 +167,8 @@ catalog_put_schema(struct catalog *catalog, bool json)
 enum catalog_kind { CATALOG_TABLES, CATALOG_SCHEMA_TEXT, CATALOG_SCHEMA_JSON };
 
 static void
-catalog_put_databases(struct catalog *catalog, const struct identity *identity, enum catalog_kind kind)
+catalog_put_databases(struct catalog *catalog, const struct identity *identity,
+                      enum catalog_kind kind)
 {
     struct answer *answer = catalog->answer;
     if (kind != CATALOG_SCHEMA_TEXT) {
@@ -194,7 +202,8 @@ catalog_put_databases(struct catalog *catalog, const struct identity *identity, 
 
 static void
 catalog_answer(struct database *database, const struct identity *identity, enum catalog_kind kind,
-               const struct query_limits *limits, struct answer *answer, struct query_result *result)
+               const struct query_limits *limits, struct answer *answer,
+               struct query_result *result)
 {
     struct query_watch watch;
     struct catalog catalog = {.database = database, .answer = answer, .code = SQLITE_OK};
@@ -218,15 +227,17 @@ catalog_answer(struct database *database, const struct identity *identity, enum 
 }
 
 void
-catalog_tables(struct database *database, const struct identity *identity, const struct query_limits *limits,
-               struct answer *answer, struct query_result *ret_result)
+catalog_tables(struct database *database, const struct identity *identity,
+               const struct query_limits *limits, struct answer *answer,
+               struct query_result *ret_result)
 {
     catalog_answer(database, identity, CATALOG_TABLES, limits, answer, ret_result);
 }
 
 void
 catalog_schema(struct database *database, const struct identity *identity, bool json,
-               const struct query_limits *limits, struct answer *answer, struct query_result *ret_result)
+               const struct query_limits *limits, struct answer *answer,
+               struct query_result *ret_result)
 {
     enum catalog_kind kind = json ? CATALOG_SCHEMA_JSON : CATALOG_SCHEMA_TEXT;
     catalog_answer(database, identity, kind, limits, answer, ret_result);

@@ -68,7 +68,8 @@ clients_set_up_fresh(evutil_socket_t unused, short what, void *arg)
         if ((size_t)client->fd >= clients->room) {
             size_t room = (size_t)client->fd + 64;
             clients->by_fd = mem_grow(clients->by_fd, room, sizeof(struct client *));
-            memset(clients->by_fd + clients->room, 0, (room - clients->room) * sizeof(struct client *));
+            memset(clients->by_fd + clients->room, 0,
+                   (room - clients->room) * sizeof(struct client *));
             clients->room = room;
         }
         clients->by_fd[client->fd] = client;
@@ -99,8 +100,8 @@ clients_accept(struct clients *clients, struct event_base *base)
     struct bufferevent *events = bufferevent_socket_new(base, -1, 0);
     if (!events)
         return NULL;
-    /* While an answer is being sent evhttp goes on reading, to learn of the client's leaving, and would keep
-     * whatever it gets. */
+    /* While an answer is being sent evhttp goes on reading, to learn of the client's leaving, and
+     * would keep whatever it gets. */
     bufferevent_setwatermark(events, EV_READ, 0,
                              LIMITS_BODY_BYTES + 2 * LIMITS_HEADER_BYTES + LIMITS_URL_BYTES);
     struct client *client = mem_new(sizeof *client);
@@ -131,7 +132,8 @@ client_working(struct client *client)
 void
 client_sending(struct client *client, size_t bytes)
 {
-    client_set(client, CLIENT_SENDING, CLIENT_SEND_SECONDS + (double)bytes / CLIENT_SEND_BYTES_PER_SECOND);
+    client_set(client, CLIENT_SENDING,
+               CLIENT_SEND_SECONDS + (double)bytes / CLIENT_SEND_BYTES_PER_SECOND);
 }
 
 void
@@ -157,8 +159,9 @@ clients_sweep(struct clients *clients, bool crowded)
         clients->received += held;
         if (swamped && held > CLIENT_SMALL_BYTES && client->state == CLIENT_RECEIVING)
             client->deadline = 0;
-        double allowance =
-            crowded && client->state == CLIENT_IDLE ? LIMITS_IDLE_SECONDS - CLIENT_CROWDED_IDLE_SECONDS : 0;
+        double allowance = crowded && client->state == CLIENT_IDLE
+                               ? LIMITS_IDLE_SECONDS - CLIENT_CROWDED_IDLE_SECONDS
+                               : 0;
         if (now <= client->deadline - allowance)
             continue;
         if (client->state == CLIENT_RECEIVING)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections of one event loop and their deadlines, which evhttp does not have: a request must be complete
- * LIMITS_REQUEST_SECONDS after its first byte however slowly its bytes drip in, an idle connection ends after
- * LIMITS_IDLE_SECONDS, and an answer must be taken at a minimal rate. All by one sweep a few times a second.
+ * Connections of one event loop and their deadlines, which evhttp does not have: a request must be
+ * complete LIMITS_REQUEST_SECONDS after its first byte however slowly its bytes drip in, an idle
+ * connection ends after LIMITS_IDLE_SECONDS, and an answer must be taken at a minimal rate. All by
+ * one sweep a few times a second.
  *
- * evhttp makes no connection known before its first request is complete. So the buffer event is made here
- * (evhttp_set_bevcb()), and the connection behind it is found once evhttp has set it up, as the argument of
- * the event's callbacks.
+ * evhttp makes no connection known before its first request is complete. So the buffer event is
+ * made here (evhttp_set_bevcb()), and the connection behind it is found once evhttp has set it up,
+ * as the argument of the event's callbacks.
  */
 #ifndef EFFIGY_REPLICA_CLIENT_H
 #define EFFIGY_REPLICA_CLIENT_H
@@ -23,7 +24,8 @@
 enum client_state {
     CLIENT_IDLE,      /* between requests */
     CLIENT_RECEIVING, /* a request has begun and is not complete */
-    CLIENT_WORKING,   /* its answer is being made: someone else holds the request, so it is not to be freed */
+    CLIENT_WORKING, /* its answer is being made: someone else holds the request, so it is not to be
+                       freed */
     CLIENT_SENDING,
 };
 
@@ -60,8 +62,8 @@ void client_working(struct client *client);
 void client_sending(struct client *client, size_t bytes);
 void client_sent(struct client *client); /* ready for the next request */
 
-/* Ends what is past its deadline; with `crowded`, also who has been idle for a second; and where incomplete
- * requests hold more than CLIENTS_RECEIVED_BYTES, those that hold much. */
+/* Ends what is past its deadline; with `crowded`, also who has been idle for a second; and where
+ * incomplete requests hold more than CLIENTS_RECEIVED_BYTES, those that hold much. */
 void clients_sweep(struct clients *clients, bool crowded);
 
 #endif

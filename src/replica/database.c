@@ -15,7 +15,8 @@
 
 _Static_assert(DATABASE_PARAMETERS == REQUEST_PARAMS, "each parameter wants a value");
 
-#define DATABASE_MMAP_BYTES 0x7fff0000LL /* SQLite's own ceiling; what lies behind it is read by pread(2) */
+#define DATABASE_MMAP_BYTES \
+    0x7fff0000LL /* SQLite's own ceiling; what lies behind it is read by pread(2) */
 
 struct database {
     sqlite3 *handle;
@@ -33,7 +34,8 @@ database_setup(bool locking)
 {
     memory_install();
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
-    sqlite3_config(SQLITE_CONFIG_MMAP_SIZE, locking ? 0LL : DATABASE_MMAP_BYTES, DATABASE_MMAP_BYTES);
+    sqlite3_config(SQLITE_CONFIG_MMAP_SIZE, locking ? 0LL : DATABASE_MMAP_BYTES,
+                   DATABASE_MMAP_BYTES);
     sqlite3_initialize();
 }
 
@@ -97,7 +99,8 @@ database_attach(sqlite3 *handle, const char *uri, const char *name, struct err *
     return ok;
 }
 
-/* Opens one file under its schema name and reads its schema, so that whatever is wrong shows now. */
+/* Opens one file under its schema name and reads its schema, so that whatever is wrong shows now.
+ */
 static bool
 database_open_file(struct database *database, const struct identity *identity, size_t index,
                    const struct database_options *options, struct err **err)
@@ -110,24 +113,28 @@ database_open_file(struct database *database, const struct identity *identity, s
     CLEANUP_FREE char *uri = database_uri(path, options->locking);
     bool ok;
     if (index == 0) {
-        int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+        int flags =
+            SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
         ok = sqlite3_open_v2(uri, &database->handle, flags, NULL) == SQLITE_OK ||
              err_set(err, ERR_IO, 0, "%s",
                      database->handle ? sqlite3_errmsg(database->handle) : "out of memory");
     } else {
         ok = database_attach(database->handle, uri, schema, err);
     }
-    /* Mapped pages do not go through SQLite's cache, which then only holds what lies behind the map. */
+    /* Mapped pages do not go through SQLite's cache, which then only holds what lies behind the
+     * map. */
     bool mapped = !options->locking && st.st_size <= DATABASE_MMAP_BYTES;
-    char *sql = sqlite3_mprintf("PRAGMA \"%w\".cache_size=%d; SELECT count(*) FROM \"%w\".sqlite_schema",
-                                schema, mapped ? -256 : -2000, schema);
+    char *sql =
+        sqlite3_mprintf("PRAGMA \"%w\".cache_size=%d; SELECT count(*) FROM \"%w\".sqlite_schema",
+                        schema, mapped ? -256 : -2000, schema);
     ok = ok && database_exec(database->handle, sql, err);
     sqlite3_free(sql);
     return ok || err_wrap(err, "cannot open %s", path);
 }
 
 static void
-database_connect(struct database *database, const char *schema, const char *prefix, const char *table)
+database_connect(struct database *database, const char *schema, const char *prefix,
+                 const char *table)
 {
     char *sql = schema ? sqlite3_mprintf("SELECT 1 FROM \"%w\".\"%w\"", schema, table)
                        : sqlite3_mprintf("SELECT 1 FROM \"%w%w\"", prefix, table);
@@ -141,8 +148,8 @@ database_connect(struct database *database, const char *schema, const char *pref
 static void
 database_connect_schema(struct database *database, const char *schema)
 {
-    char *sql =
-        sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE type='table' AND rootpage=0", schema);
+    char *sql = sqlite3_mprintf(
+        "SELECT name FROM \"%w\".sqlite_schema WHERE type='table' AND rootpage=0", schema);
     sqlite3_stmt *list = NULL;
     if (sql && sqlite3_prepare_v2(database->handle, sql, -1, &list, NULL) == SQLITE_OK) {
         while (sqlite3_step(list) == SQLITE_ROW)
@@ -208,7 +215,8 @@ database_harden(struct database *database, struct err **err)
 }
 
 struct database *
-database_open(const struct identity *identity, const struct database_options *options, struct err **err)
+database_open(const struct identity *identity, const struct database_options *options,
+              struct err **err)
 {
     struct database *database = mem_new(sizeof *database);
     database->identity = identity;
@@ -280,14 +288,16 @@ database_compile(struct database *database, const char *sql, size_t length, stru
     database->varying = database->long_steps = false;
     /* Cached statements live long; SQLite then does not spend its lookaside memory on them. */
     unsigned flags = length <= DATABASE_STATEMENT_BYTES ? SQLITE_PREPARE_PERSISTENT : 0;
-    if (sqlite3_prepare_v3(database->handle, sql, (int)length + 1, flags, &handle, &tail) != SQLITE_OK)
+    if (sqlite3_prepare_v3(database->handle, sql, (int)length + 1, flags, &handle, &tail) !=
+        SQLITE_OK)
         return NULL;
     bool ok = handle || problem_set(problem, 400, "no-sql", NULL, "the SQL is empty");
     if (ok && !request_sql_is_blank(tail, length - (size_t)(tail - sql)))
         ok = problem_set(problem, 400, "several-statements", "send one statement per request",
                          "the SQL has more than one statement");
     if (ok && !sqlite3_stmt_readonly(handle))
-        ok = problem_set(problem, 403, "read-only", "replicas are read-only; send writes to the master",
+        ok = problem_set(problem, 403, "read-only",
+                         "replicas are read-only; send writes to the master",
                          "the statement is not one that only reads");
     if (!ok) {
         sqlite3_finalize(handle);
@@ -307,7 +317,8 @@ database_prepare(struct database *database, const char *sql, size_t length, stru
     database_forget_refusal(database);
     for (size_t i = 0; i < DATABASE_STATEMENTS && length <= DATABASE_STATEMENT_BYTES; i++) {
         struct statement *kept = database->cache[i];
-        if (kept && kept->hash == hash && kept->sql_length == length && memcmp(kept->sql, sql, length) == 0) {
+        if (kept && kept->hash == hash && kept->sql_length == length &&
+            memcmp(kept->sql, sql, length) == 0) {
             kept->last_use = ++database->uses;
             return kept;
         }

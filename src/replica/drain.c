@@ -33,8 +33,9 @@ drain_block_signals(void)
     sigset_t set;
     drain_signal_set(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    /* Never run, since the signals are waited for; but the first process of a namespace is sent only what it has
-     * a handler for, and who looks at /proc can see that SIGTERM means something to it. */
+    /* Never run, since the signals are waited for; but the first process of a namespace is sent
+     * only what it has a handler for, and who looks at /proc can see that SIGTERM means something
+     * to it. */
     struct sigaction action = {.sa_handler = drain_noticed};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
@@ -60,11 +61,13 @@ drain_command(struct server *server, enum loop_command command)
         loop_command(server->loops[i], command);
 }
 
-/* Threads that nothing can interrupt are ended by the end of their process alone, so it is not an orderly one. */
+/* Threads that nothing can interrupt are ended by the end of their process alone, so it is not an
+ * orderly one. */
 static void
 drain_give_up(void)
 {
-    fputs("effigy-serve: too many queries are in steps that cannot be interrupted; ending, to be started again\n",
+    fputs("effigy-serve: too many queries are in steps that cannot be interrupted; ending, to be "
+          "started again\n",
           stderr);
     _exit(1);
 }
@@ -85,8 +88,9 @@ drain_run(struct server *server)
     fprintf(stderr, "effigy-serve: SIG%s: draining %zu connections\n", sigabbrev_np(number),
             server_connections(server));
     double end = clock_seconds() + (double)server->limits.grace_ms / 1000;
-    /* Until every loop has let go of the listeners, one of them may be accepting a connection just now. */
-    while ((atomic_load(&server->listening) || server_connections(server)) && clock_seconds() < end &&
-           !drain_wait_signal(DRAIN_POLL_MS))
+    /* Until every loop has let go of the listeners, one of them may be accepting a connection just
+     * now. */
+    while ((atomic_load(&server->listening) || server_connections(server)) &&
+           clock_seconds() < end && !drain_wait_signal(DRAIN_POLL_MS))
         pool_watch(server->pool);
 }

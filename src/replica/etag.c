@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The low-level functions keep libcrypto's providers, several megabytes of them, out of a static binary. */
+/* The low-level functions keep libcrypto's providers, several megabytes of them, out of a static
+ * binary. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "replica/etag.h"
 

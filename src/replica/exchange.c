@@ -8,12 +8,15 @@
 
 #include <event2/http.h>
 
-/* What counts as quick: for a worker, to be tried by the loop; and for the loop, to go on trying. */
+/* What counts as quick: for a worker, to be tried by the loop; and for the loop, to go on trying.
+ */
 #define EXCHANGE_QUICK_SECONDS 0.0003
 #define EXCHANGE_TRY_SECONDS 0.001
 #define EXCHANGE_QUICK_BYTES (64u << 10)
-#define EXCHANGE_QUICK_PARAMS 4096 /* bytes of parameters, which may make a quick statement slow */
-#define EXCHANGE_QUICK_VALUES 64   /* parameters, each of which is looked up by its name */
+#define EXCHANGE_QUICK_PARAMS                                                                  \
+    4096                         /* bytes of parameters, which may make a quick statement slow \
+                                  */
+#define EXCHANGE_QUICK_VALUES 64 /* parameters, each of which is looked up by its name */
 #define EXCHANGE_QUICK_HEAP (512u << 10)
 
 struct exchange *
@@ -36,7 +39,8 @@ exchange_free(struct exchange *exchange)
     free(exchange);
 }
 
-/* Where the loop keeps what it knows of the statement: exchange->hash with the lowest bit set for quick. */
+/* Where the loop keeps what it knows of the statement: exchange->hash with the lowest bit set for
+ * quick. */
 static uint64_t *
 exchange_known(const struct exchange *exchange)
 {
@@ -90,8 +94,7 @@ exchange_learn(const struct exchange *exchange)
     if (!exchange->hash || exchange->result.gone)
         return;
     bool quick = !exchange->result.problem.status && !exchange->result.truncated &&
-                 !exchange->result.long_steps &&
-                 exchange->seconds <= EXCHANGE_QUICK_SECONDS &&
+                 !exchange->result.long_steps && exchange->seconds <= EXCHANGE_QUICK_SECONDS &&
                  exchange->answer.length <= EXCHANGE_QUICK_BYTES / 2;
     *exchange_known(exchange) = exchange->hash | quick;
 }
@@ -110,15 +113,16 @@ exchange_run(struct job *job, struct database *database)
         .client = exchange->client_fd,
     };
     if (job->started - job->queued > limits.time) {
-        problem_set(&result->problem, 503, "queue-full", "try again in a moment, or start more replicas",
+        problem_set(&result->problem, 503, "queue-full",
+                    "try again in a moment, or start more replicas",
                     "the query waited %.3g seconds for a worker", job->started - job->queued);
         return;
     }
     exchange->answer.limit = server->limits.max_bytes;
     switch (exchange->kind) {
     case EXCHANGE_QUERY:
-        query_run(database, &exchange->request, server->identity.generation, &limits, &exchange->answer,
-                  result);
+        query_run(database, &exchange->request, server->identity.generation, &limits,
+                  &exchange->answer, result);
         break;
     case EXCHANGE_TABLES:
         catalog_tables(database, &server->identity, &limits, &exchange->answer, result);
@@ -133,7 +137,8 @@ exchange_run(struct job *job, struct database *database)
 static void
 exchange_deliver(struct loop_message *message)
 {
-    struct exchange *exchange = (struct exchange *)((char *)message - offsetof(struct exchange, message));
+    struct exchange *exchange =
+        (struct exchange *)((char *)message - offsetof(struct exchange, message));
     exchange_learn(exchange);
     exchange_reply(exchange);
 }

@@ -6,12 +6,12 @@
  *     worker: exchange_run, exchange_finish (posts it to its loop)
  *     loop: exchange_reply (answers and frees it)
  *
- * A statement that was quick for a worker is run by the loop itself the next time, on a connection with
- * tight limits: handing it over would take longer than running it. If it does not end within a millisecond
- * after all, as its parameters may make it do, it is run again by a worker, which for a query without effects
- * is as good as the first time, and goes to the workers at once until it is quick for one of them. What
- * nobody knows yet goes to the workers too, however busy they are: a loop that it holds up is held up for all
- * of its connections.
+ * A statement that was quick for a worker is run by the loop itself the next time, on a connection
+ * with tight limits: handing it over would take longer than running it. If it does not end within a
+ * millisecond after all, as its parameters may make it do, it is run again by a worker, which for a
+ * query without effects is as good as the first time, and goes to the workers at once until it is
+ * quick for one of them. What nobody knows yet goes to the workers too, however busy they are: a
+ * loop that it holds up is held up for all of its connections.
  */
 #ifndef EFFIGY_REPLICA_EXCHANGE_H
 #define EFFIGY_REPLICA_EXCHANGE_H
@@ -44,8 +44,8 @@ struct exchange {
     struct query_result result;
 };
 
-struct exchange *exchange_new(struct loop *loop, struct evhttp_request *http, enum metrics_path path,
-                              double started);
+struct exchange *exchange_new(struct loop *loop, struct evhttp_request *http,
+                              enum metrics_path path, double started);
 void exchange_free(struct exchange *exchange);
 
 /* In the loop: true if the answer is there. */

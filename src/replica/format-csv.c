@@ -27,7 +27,8 @@ csv_put_text(struct answer *answer, const char *text, size_t length)
 }
 
 static void
-csv_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *statement, const char *generation)
+csv_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *statement,
+          const char *generation)
 {
     state->columns = sqlite3_column_count(statement);
     for (int i = 0; i < state->columns; i++) {
@@ -86,4 +87,5 @@ csv_end(struct answer *answer, uint64_t rows, bool truncated)
 {
 }
 
-const struct format_writer format_csv = {"csv", "text/csv; charset=utf-8", csv_begin, csv_row, csv_end};
+const struct format_writer format_csv = {"csv", "text/csv; charset=utf-8", csv_begin, csv_row,
+                                         csv_end};

@@ -51,7 +51,8 @@ json_column_name(sqlite3_stmt *statement, int column)
 }
 
 static void
-json_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *statement, const char *generation)
+json_begin(struct answer *answer, struct format_state *state, sqlite3_stmt *statement,
+           const char *generation)
 {
     state->columns = sqlite3_column_count(statement);
     answer_puts(answer, "{\"generation\":");
@@ -81,13 +82,14 @@ json_row(struct answer *answer, struct format_state *state, sqlite3_stmt *statem
 static void
 json_end(struct answer *answer, uint64_t rows, bool truncated)
 {
-    answer_puts(answer,
-                truncated ? "],\"truncated\":true,\"row_count\":" : "],\"truncated\":false,\"row_count\":");
+    answer_puts(answer, truncated ? "],\"truncated\":true,\"row_count\":"
+                                  : "],\"truncated\":false,\"row_count\":");
     answer_integer(answer, (int64_t)rows);
     answer_puts(answer, "}\n");
 }
 
-const struct format_writer format_json = {"json", "application/json", json_begin, json_row, json_end};
+const struct format_writer format_json = {"json", "application/json", json_begin, json_row,
+                                          json_end};
 
 /* A name that a column has. */
 struct ndjson_name {
@@ -110,7 +112,8 @@ ndjson_name_free(void *arg)
     free(name);
 }
 
-/* Gives the text, which it takes over, to a column; false, with the owner, if one has it already. */
+/* Gives the text, which it takes over, to a column; false, with the owner, if one has it already.
+ */
 static bool
 ndjson_take(void **names, char *text, struct ndjson_name **ret_owner)
 {
@@ -126,8 +129,9 @@ ndjson_take(void **names, char *text, struct ndjson_name **ret_owner)
     return false;
 }
 
-/* The column's name, or name:1, name:2, ... if columns to the left took it; `names` is the tree of those. No
- * number is tried twice for a name, and one is taken only once: n columns take n steps, not n for each. */
+/* The column's name, or name:1, name:2, ... if columns to the left took it; `names` is the tree of
+ * those. No number is tried twice for a name, and one is taken only once: n columns take n steps,
+ * not n for each. */
 static const char *
 ndjson_unique_name(void **names, const char *text)
 {
@@ -178,5 +182,5 @@ ndjson_end(struct answer *answer, uint64_t rows, bool truncated)
 {
 }
 
-const struct format_writer format_ndjson = {"ndjson", "application/x-ndjson", ndjson_begin, ndjson_row,
-                                            ndjson_end};
+const struct format_writer format_ndjson = {"ndjson", "application/x-ndjson", ndjson_begin,
+                                            ndjson_row, ndjson_end};

@@ -34,7 +34,8 @@ format_by_name(const char *name, enum format *ret_format)
     return false;
 }
 
-/* How exactly the range text[0..length) ("text/csv", "text/" + "*", ...) means the type: 0 not at all. */
+/* How exactly the range text[0..length) ("text/csv", "text/" + "*", ...) means the type: 0 not at
+ * all. */
 static int
 format_range_match(const char *range, size_t length, const char *type)
 {

@@ -2,13 +2,14 @@
 /*
  * The forms of an answer, and choosing one.
  *
- *   json    {"generation":"g2","columns":["a","b"],"rows":[[1,"x"],...],"truncated":false,"row_count":1}
- *   ndjson  one object per row: {"a":1,"b":"x"}; the second column of a name "a" is "a:1", as SQLite
- *           itself renames it
- *   csv     RFC 4180: CRLF, a header row; NULL is an empty field and the empty text is ""; blobs in base64
+ *   json
+ * {"generation":"g2","columns":["a","b"],"rows":[[1,"x"],...],"truncated":false,"row_count":1}
+ *   ndjson  one object per row: {"a":1,"b":"x"}; the second column of a name "a" is "a:1", as
+ * SQLite itself renames it csv     RFC 4180: CRLF, a header row; NULL is an empty field and the
+ * empty text is ""; blobs in base64
  *
- * In JSON a blob is {"$base64":"..."}, and so is a text that is not UTF-8. Integers are written whole, all
- * 64 bits of them; infinities as 9e999 and -9e999 (SQLite has no NaN).
+ * In JSON a blob is {"$base64":"..."}, and so is a text that is not UTF-8. Integers are written
+ * whole, all 64 bits of them; infinities as 9e999 and -9e999 (SQLite has no NaN).
  */
 #ifndef EFFIGY_REPLICA_FORMAT_H
 #define EFFIGY_REPLICA_FORMAT_H
@@ -32,7 +33,8 @@ struct format_writer {
     const char *name, *content_type;
     void (*begin)(struct answer *answer, struct format_state *state, sqlite3_stmt *statement,
                   const char *generation);
-    void (*row)(struct answer *answer, struct format_state *state, sqlite3_stmt *statement, bool first);
+    void (*row)(struct answer *answer, struct format_state *state, sqlite3_stmt *statement,
+                bool first);
     void (*end)(struct answer *answer, uint64_t rows, bool truncated);
 };
 
@@ -42,8 +44,9 @@ void format_state_free(struct format_state *state);
 /* "csv" as FORMAT_CSV; false if there is none of that name. */
 bool format_by_name(const char *name, enum format *ret_format);
 
-/* The best of `types` ("text/csv", ...; the first of equals; ends with NULL) by an Accept header (RFC 9110
- * section 12.5.1); its index, or -1 if none is acceptable. No header (NULL) accepts all. */
+/* The best of `types` ("text/csv", ...; the first of equals; ends with NULL) by an Accept header
+ * (RFC 9110 section 12.5.1); its index, or -1 if none is acceptable. No header (NULL) accepts all.
+ */
 int format_negotiate(const char *accept, const char *const *types);
 /* The same among the forms of an answer. */
 bool format_by_accept(const char *accept, enum format *ret_format);

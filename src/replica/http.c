@@ -94,16 +94,19 @@ http_metrics(const struct http_call *call)
     http_send_text(call, 200, "text/plain; version=0.0.4; charset=utf-8", text.data);
 }
 
-/* Answers a 304 if the client has what it would get. Only GET and HEAD are conditional (RFC 9110 section
- * 13.1.2). */
+/* Answers a 304 if the client has what it would get. Only GET and HEAD are conditional (RFC 9110
+ * section 13.1.2). */
 static bool
 http_not_modified(const struct http_call *call, const char *etag)
 {
     if (evhttp_request_get_command(call->request) == EVHTTP_REQ_POST ||
         !etag_matches(http_header(call, "If-None-Match"), etag))
         return false;
-    struct reply reply = {
-        .status = 304, .path = call->path, .started = call->started, .etag = etag, .vary = "Accept"};
+    struct reply reply = {.status = 304,
+                          .path = call->path,
+                          .started = call->started,
+                          .etag = etag,
+                          .vary = "Accept"};
     reply_send(call->loop, call->request, &reply);
     return true;
 }
@@ -162,7 +165,9 @@ http_catalog(const struct http_call *call)
     if (http_not_modified(call, etag) || !http_check_state(call))
         return;
     struct exchange *exchange = exchange_new(call->loop, call->request, call->path, call->started);
-    exchange->kind = !is_schema ? EXCHANGE_TABLES : type == 2 ? EXCHANGE_SCHEMA_JSON : EXCHANGE_SCHEMA;
+    exchange->kind = !is_schema  ? EXCHANGE_TABLES
+                     : type == 2 ? EXCHANGE_SCHEMA_JSON
+                                 : EXCHANGE_SCHEMA;
     exchange->content_type = type == 0 && is_schema ? "text/plain; charset=utf-8" : content_type;
     memcpy(exchange->etag, etag, sizeof etag);
     http_run(call, exchange);
@@ -240,26 +245,30 @@ http_check_size(struct evhttp_request *request, struct problem *problem)
          header = header->next.tqe_next)
         bytes += strlen(header->key) + strlen(header->value) + 4;
     if (bytes > LIMITS_HEADER_BYTES)
-        return problem_set(problem, 431, "headers-too-large", NULL, "the headers are longer than %u bytes",
-                           LIMITS_HEADER_BYTES);
+        return problem_set(problem, 431, "headers-too-large", NULL,
+                           "the headers are longer than %u bytes", LIMITS_HEADER_BYTES);
     return true;
 }
 
-/* Methods other than GET and HEAD, and POST where there is a query. True if the request is answered. */
+/* Methods other than GET and HEAD, and POST where there is a query. True if the request is
+ * answered. */
 static bool
 http_check_method(const struct http_call *call, const struct http_route *route)
 {
     enum evhttp_cmd_type method = evhttp_request_get_command(call->request);
     const char *allow = route->post ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS";
-    if (method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD || (method == EVHTTP_REQ_POST && route->post))
+    if (method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD ||
+        (method == EVHTTP_REQ_POST && route->post))
         return false;
-    struct reply reply = {.status = 204, .path = call->path, .started = call->started, .allow = allow};
+    struct reply reply = {
+        .status = 204, .path = call->path, .started = call->started, .allow = allow};
     if (method != EVHTTP_REQ_OPTIONS) {
         reply.status = 405;
         reply.content_type = "application/json";
-        reply.text = route->post
-                         ? "{\"error\":{\"code\":\"method-not-allowed\",\"message\":\"use GET or POST\"}}\n"
-                         : "{\"error\":{\"code\":\"method-not-allowed\",\"message\":\"use GET\"}}\n";
+        reply.text =
+            route->post
+                ? "{\"error\":{\"code\":\"method-not-allowed\",\"message\":\"use GET or POST\"}}\n"
+                : "{\"error\":{\"code\":\"method-not-allowed\",\"message\":\"use GET\"}}\n";
     }
     reply_send(call->loop, call->request, &reply);
     return true;
@@ -268,7 +277,8 @@ http_check_method(const struct http_call *call, const struct http_route *route)
 static void
 http_handle(struct evhttp_request *request, void *arg)
 {
-    struct http_call call = {.loop = arg, .request = request, .path = PATH_OTHER, .started = clock_seconds()};
+    struct http_call call = {
+        .loop = arg, .request = request, .path = PATH_OTHER, .started = clock_seconds()};
     struct problem problem;
     const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
     const struct http_route *route = http_find_route(path && *path ? path : "/");
@@ -279,8 +289,8 @@ http_handle(struct evhttp_request *request, void *arg)
         return;
     }
     if (!route) {
-        problem_set(&problem, 404, "not-found", "GET / lists what there is", "there is nothing at %.200s",
-                    path);
+        problem_set(&problem, 404, "not-found", "GET / lists what there is",
+                    "there is nothing at %.200s", path);
         http_refuse(&call, &problem);
         return;
     }
@@ -315,7 +325,8 @@ void
 http_setup(struct loop *loop)
 {
     struct evhttp *http = loop->http;
-    evhttp_set_allowed_methods(http, 0xffff); /* what we do not know we refuse ourselves, with 405 */
+    evhttp_set_allowed_methods(http,
+                               0xffff); /* what we do not know we refuse ourselves, with 405 */
     evhttp_set_max_headers_size(http, LIMITS_URL_BYTES + LIMITS_HEADER_BYTES + 4096);
     evhttp_set_max_body_size(http, LIMITS_BODY_BYTES);
     evhttp_set_flags(http, EVHTTP_SERVER_LINGERING_CLOSE);

@@ -11,7 +11,8 @@
 
 /* A copy of the string `key`, or NULL where it is not there (an error only if it is needed). */
 static bool
-identity_string(const json_t *object, const char *key, bool needed, char **ret_text, struct err **err)
+identity_string(const json_t *object, const char *key, bool needed, char **ret_text,
+                struct err **err)
 {
     const json_t *value = json_object_get(object, key);
     if (!value || json_is_null(value)) {
@@ -36,7 +37,8 @@ identity_databases(const json_t *root, struct identity *identity, struct err **e
     const json_t *list = json_object_get(root, "databases");
     size_t count = json_array_size(list);
     if (count < 1 || count > IDENTITY_DATABASES)
-        return err_set(err, ERR_CORRUPT, 0, "\"databases\" must list 1 to %d databases", IDENTITY_DATABASES);
+        return err_set(err, ERR_CORRUPT, 0, "\"databases\" must list 1 to %d databases",
+                       IDENTITY_DATABASES);
     for (size_t i = 0; i < count; i++) {
         struct identity_database *database = &identity->databases[i];
         const json_t *entry = json_array_get(list, i);
@@ -47,10 +49,12 @@ identity_databases(const json_t *root, struct identity *identity, struct err **e
             return err_wrap(err, "database %zu", i + 1);
         if (!str_is_name(database->name) || strcmp(database->name, "temp") == 0 ||
             (i > 0 && strcmp(database->name, "main") == 0))
-            return err_set(err, ERR_CORRUPT, 0, "\"%.80s\" is not a name for a database", database->name);
+            return err_set(err, ERR_CORRUPT, 0, "\"%.80s\" is not a name for a database",
+                           database->name);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(identity->databases[k].name, database->name) == 0)
-                return err_set(err, ERR_CORRUPT, 0, "two databases are named \"%s\"", database->name);
+                return err_set(err, ERR_CORRUPT, 0, "two databases are named \"%s\"",
+                               database->name);
         }
     }
     return true;
@@ -71,10 +75,11 @@ identity_parse(const char *text, size_t length, struct identity *ret_identity, s
          identity_string(root, "parent", false, &identity.parent, err) &&
          identity_string(root, "position", false, &identity.position, err) &&
          identity_string(root, "engine_version", false, &identity.engine_version, err) &&
-         identity_string(root, "engine", true, &engine, err) && identity_databases(root, &identity, err);
+         identity_string(root, "engine", true, &engine, err) &&
+         identity_databases(root, &identity, err);
     if (ok && strcmp(engine, "sqlite") != 0)
-        ok = err_set(err, ERR_UNSUPPORTED, 0, "the engine is \"%.80s\", and this server is for sqlite",
-                     engine);
+        ok = err_set(err, ERR_UNSUPPORTED, 0,
+                     "the engine is \"%.80s\", and this server is for sqlite", engine);
     if (ok)
         identity.json = json_dumps(root, JSON_COMPACT);
     json_decref(root);
@@ -91,7 +96,8 @@ identity_read(const char *path, struct identity *ret_identity, struct err **err)
 {
     CLEANUP_BUF struct buf bytes = {0};
     if (!file_read(path, IDENTITY_BYTES, &bytes, err))
-        return err_hint(err, "a replica's image holds this file; EFFIGY_IDENTITY names another one");
+        return err_hint(err,
+                        "a replica's image holds this file; EFFIGY_IDENTITY names another one");
     if (!identity_parse(buf_text(&bytes), bytes.length, ret_identity, err))
         return err_wrap(err, "cannot use %s", path);
     return true;

@@ -8,7 +8,14 @@
 #include <stddef.h>
 #include <string.h>
 
-enum limits_kind { LIMIT_COUNT, LIMIT_BYTES, LIMIT_MILLISECONDS, LIMIT_SECONDS, LIMIT_SWITCH, LIMIT_TEXT };
+enum limits_kind {
+    LIMIT_COUNT,
+    LIMIT_BYTES,
+    LIMIT_MILLISECONDS,
+    LIMIT_SECONDS,
+    LIMIT_SWITCH,
+    LIMIT_TEXT
+};
 
 struct limits_key {
     const char *name;
@@ -22,14 +29,16 @@ struct limits_key {
 #define AT(field) offsetof(struct limits, field)
 
 static const struct limits_key limits_keys[] = {
-    {"EFFIGY_MAX_ROWS", LIMIT_COUNT, AT(max_rows), 10000, 1, UINT32_MAX, "10000", "rows of one answer"},
+    {"EFFIGY_MAX_ROWS", LIMIT_COUNT, AT(max_rows), 10000, 1, UINT32_MAX, "10000",
+     "rows of one answer"},
     {"EFFIGY_MAX_BYTES", LIMIT_BYTES, AT(max_bytes), 16 << 20, 1 << 10, 1 << 30, "16MiB",
      "bytes of one answer"},
     {"EFFIGY_MAX_TIME_MS", LIMIT_MILLISECONDS, AT(max_time_ms), 5000, 1, 86400000, "5000",
      "running time of one query"},
     {"EFFIGY_MAX_HEAP", LIMIT_BYTES, AT(max_heap), 64 << 20, 1 << 20, 1ULL << 40, "64MiB",
      "memory that one query may hold"},
-    {"EFFIGY_QUEUE", LIMIT_COUNT, AT(queue), 128, 1, 1 << 20, "128", "queries that may wait for a worker"},
+    {"EFFIGY_QUEUE", LIMIT_COUNT, AT(queue), 128, 1, 1 << 20, "128",
+     "queries that may wait for a worker"},
     {"EFFIGY_WORKERS", LIMIT_COUNT, AT(workers), 0, 0, 512, "0",
      "threads for queries (0: one per CPU allowed)"},
     {"EFFIGY_LOOPS", LIMIT_COUNT, AT(loops), 0, 0, 64, "0",
@@ -45,9 +54,11 @@ static const struct limits_key limits_keys[] = {
      "SQLite's file locks, no mmap (to compare)"},
     {"EFFIGY_ACCESS_LOG", LIMIT_SWITCH, AT(access_log), 0, 0, 1, "off",
      "one JSON line per request on stderr"},
-    {"EFFIGY_PORT", LIMIT_COUNT, AT(port), 8080, 0, 65535, "8080", "port (0: any free one, said on stderr)"},
+    {"EFFIGY_PORT", LIMIT_COUNT, AT(port), 8080, 0, 65535, "8080",
+     "port (0: any free one, said on stderr)"},
     {"EFFIGY_LISTEN", LIMIT_TEXT, AT(listen), 0, 0, 0, "all", "address to listen on"},
-    {"EFFIGY_IDENTITY", LIMIT_TEXT, AT(identity), 0, 0, 0, "/effigy/generation.json", "what is served"},
+    {"EFFIGY_IDENTITY", LIMIT_TEXT, AT(identity), 0, 0, 0, "/effigy/generation.json",
+     "what is served"},
 };
 
 static const char *
@@ -77,7 +88,8 @@ limits_parse(enum limits_kind kind, const char *text, uint64_t *ret_value)
     case LIMIT_BYTES:
         return str_to_bytes(text, ret_value);
     case LIMIT_MILLISECONDS:
-        return plain ? str_to_u64(text, 0, UINT64_MAX, ret_value) : str_to_milliseconds(text, ret_value);
+        return plain ? str_to_u64(text, 0, UINT64_MAX, ret_value)
+                     : str_to_milliseconds(text, ret_value);
     case LIMIT_SECONDS:
         if (!str_to_milliseconds(text, ret_value))
             return false;

@@ -13,9 +13,11 @@
 #define LIMITS_BODY_BYTES (1u << 20) /* of a request's body, and so of SQL text */
 #define LIMITS_URL_BYTES (64u << 10)
 #define LIMITS_HEADER_BYTES (64u << 10)
-#define LIMITS_REQUEST_SECONDS 10.0        /* from a request's first byte to its last */
-#define LIMITS_IDLE_SECONDS 60.0           /* between two requests of one connection */
-#define LIMITS_BUFFERED_BYTES (256u << 20) /* answers built and not yet sent, of all connections */
+#define LIMITS_REQUEST_SECONDS 10.0 /* from a request's first byte to its last */
+#define LIMITS_IDLE_SECONDS 60.0    /* between two requests of one connection */
+#define LIMITS_BUFFERED_BYTES                                          \
+    (256u << 20) /* answers built and not yet sent, of all connections \
+                  */
 
 struct limits {
     uint64_t max_rows;      /* rows of one answer */
@@ -34,8 +36,8 @@ struct limits {
     const char *identity;               /* path of generation.json */
 };
 
-/* Reads EFFIGY_* with getenv(3). ERR_USAGE names the variable, its value and what it may be. The strings
- * point into the environment. */
+/* Reads EFFIGY_* with getenv(3). ERR_USAGE names the variable, its value and what it may be. The
+ * strings point into the environment. */
 bool limits_read(struct limits *ret_limits, struct err **err);
 
 /* The table of variables as --help prints it: name, default, meaning. */

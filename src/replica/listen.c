@@ -46,7 +46,8 @@ listen_take(int fd, struct err **err)
     length = sizeof family;
     getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length);
     if (!listening || (family != AF_INET && family != AF_INET6))
-        return err_set(err, ERR_USAGE, 0, "descriptor %d of LISTEN_FDS is not a listening TCP socket", fd);
+        return err_set(err, ERR_USAGE, 0,
+                       "descriptor %d of LISTEN_FDS is not a listening TCP socket", fd);
     if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return err_set(err, ERR_IO, errno, "cannot make descriptor %d non-blocking", fd);
     return true;
@@ -136,15 +137,16 @@ listen_open(const struct limits *limits, struct listen_set *ret_set, struct err 
     const char *fds = getenv("LISTEN_FDS"), *owner = getenv("LISTEN_PID");
     if (fds && owner && str_to_u64(owner, 1, INT32_MAX, &pid) && (pid_t)pid == getpid()) {
         if (!str_to_u64(fds, 0, LISTEN_SOCKETS, &count))
-            return err_set(err, ERR_USAGE, 0, "LISTEN_FDS is \"%.100s\", not a number up to %d", fds,
-                           LISTEN_SOCKETS);
+            return err_set(err, ERR_USAGE, 0, "LISTEN_FDS is \"%.100s\", not a number up to %d",
+                           fds, LISTEN_SOCKETS);
     }
     if (count) {
         if (!listen_inherit(count, &set, err))
             return false;
     } else {
         uint16_t port = (uint16_t)limits->port;
-        int fd = limits->listen ? listen_bind_named(limits->listen, port, err) : listen_bind_all(port, err);
+        int fd = limits->listen ? listen_bind_named(limits->listen, port, err)
+                                : listen_bind_all(port, err);
         if (fd < 0)
             return false;
         set.sockets[set.count++] = (struct listen_socket){fd, false};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sockets to accept connections from. With LISTEN_FDS set (the protocol of sd_listen_fds(3): LISTEN_PID
- * is this process, descriptors from 3 on, names in LISTEN_FDNAMES) they come from the parent and may be
- * shared with other processes, other replicas among them: each takes what it can get. Otherwise one is
- * bound: all addresses, IPv6 and IPv4, of EFFIGY_PORT.
+ * The sockets to accept connections from. With LISTEN_FDS set (the protocol of sd_listen_fds(3):
+ * LISTEN_PID is this process, descriptors from 3 on, names in LISTEN_FDNAMES) they come from the
+ * parent and may be shared with other processes, other replicas among them: each takes what it can
+ * get. Otherwise one is bound: all addresses, IPv6 and IPv4, of EFFIGY_PORT.
  */
 #ifndef EFFIGY_REPLICA_LISTEN_H
 #define EFFIGY_REPLICA_LISTEN_H

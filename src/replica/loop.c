@@ -90,7 +90,8 @@ static void
 loop_sweep(evutil_socket_t unused, short what, void *arg)
 {
     struct loop *loop = arg;
-    clients_sweep(&loop->clients, server_connections(loop->server) >= loop->server->limits.max_connections);
+    clients_sweep(&loop->clients,
+                  server_connections(loop->server) >= loop->server->limits.max_connections);
 }
 
 static bool
@@ -103,7 +104,8 @@ loop_listen(struct loop *loop, bool published, struct err **err)
         int fd = fcntl(set->sockets[i].fd, F_DUPFD_CLOEXEC, 3);
         loop->listeners[i] = fd < 0 ? NULL : evhttp_accept_socket_with_handle(loop->http, fd);
         if (!loop->listeners[i])
-            return err_set(err, ERR_IO, errno, "cannot accept from descriptor %d", set->sockets[i].fd);
+            return err_set(err, ERR_IO, errno, "cannot accept from descriptor %d",
+                           set->sockets[i].fd);
         struct evconnlistener *listener = evhttp_bound_socket_get_listener(loop->listeners[i]);
         evconnlistener_set_error_cb(listener, loop_accept_failed);
         if (loop->resting)
@@ -190,8 +192,8 @@ loop_new(struct server *server, struct err **err)
     loop->server = server;
     pthread_mutex_init(&loop->lock, NULL);
     loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    /* Reading is switched off and on again within one round for most requests: the change list makes no
-     * system calls of that. Each loop is its thread's alone, so nothing needs a lock. */
+    /* Reading is switched off and on again within one round for most requests: the change list
+     * makes no system calls of that. Each loop is its thread's alone, so nothing needs a lock. */
     event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_NOLOCK);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An event loop: a thread with its own evhttp. All loops accept from the same sockets; one that has more
- * connections than its share leaves the next ones to the others. Whatever is to happen in a loop's thread
- * is put into its inbox.
+ * An event loop: a thread with its own evhttp. All loops accept from the same sockets; one that has
+ * more connections than its share leaves the next ones to the others. Whatever is to happen in a
+ * loop's thread is put into its inbox.
  */
 #ifndef EFFIGY_REPLICA_LOOP_H
 #define EFFIGY_REPLICA_LOOP_H

@@ -124,7 +124,8 @@ main_start(struct server *server, struct err **err)
            main_open(server, err);
 }
 
-/* Only where no query is still running can memory be given back in order; otherwise the process just ends. */
+/* Only where no query is still running can memory be given back in order; otherwise the process
+ * just ends. */
 static void
 main_stop(struct server *server)
 {
@@ -163,9 +164,9 @@ main(int argc, char **argv)
     drain_block_signals();
     if (!main_start(&server, &err))
         return main_fail(err);
-    fprintf(stderr, "effigy-serve: %s %s on %s, ready after %.1f ms, %llu workers\n", server.identity.service,
-            server.identity.generation, server.listen.address, (clock_seconds() - begin) * 1e3,
-            (unsigned long long)server.limits.workers);
+    fprintf(stderr, "effigy-serve: %s %s on %s, ready after %.1f ms, %llu workers\n",
+            server.identity.service, server.identity.generation, server.listen.address,
+            (clock_seconds() - begin) * 1e3, (unsigned long long)server.limits.workers);
     drain_run(&server);
     fprintf(stderr, "effigy-serve: stopped\n");
     fflush(stderr);

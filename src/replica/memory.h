@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SQLite's memory, counted per thread. Within a scope a thread may hold `limit` bytes more than at its
- * start and allocates nothing after its deadline; SQLite then fails with SQLITE_NOMEM, and memory_cause()
- * says which of the two it was. The deadline matters while a statement is being compiled or a function
- * runs long, where SQLite calls no progress handler.
+ * SQLite's memory, counted per thread. Within a scope a thread may hold `limit` bytes more than at
+ * its start and allocates nothing after its deadline; SQLite then fails with SQLITE_NOMEM, and
+ * memory_cause() says which of the two it was. The deadline matters while a statement is being
+ * compiled or a function runs long, where SQLite calls no progress handler.
  */
 #ifndef EFFIGY_REPLICA_MEMORY_H
 #define EFFIGY_REPLICA_MEMORY_H

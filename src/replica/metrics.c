@@ -8,10 +8,12 @@
 #include <sqlite3.h>
 
 const char *const metrics_path_names[PATH_COUNT] = {
-    "/query", "/tables", "/schema", "/-/healthz", "/-/readyz", "/-/metrics", "/-/generation", "/", "other",
+    "/query",     "/tables",       "/schema", "/-/healthz", "/-/readyz",
+    "/-/metrics", "/-/generation", "/",       "other",
 };
 
-/* The statuses that this server sends; anything else counts under the last, 0. 499: the client had left. */
+/* The statuses that this server sends; anything else counts under the last, 0. 499: the client had
+ * left. */
 static const int metrics_codes[METRICS_CODES] = {
     200, 204, 304, 400, 403, 404, 405, 406, 408, 413, 414, 415, 422, 431, 499, 500, 503, 504, 0,
 };
@@ -51,7 +53,8 @@ metrics_sum(const struct metrics *const *sets, size_t count, size_t offset)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < count; i++)
-        sum += __atomic_load_n((const uint64_t *)((const char *)sets[i] + offset), __ATOMIC_RELAXED);
+        sum +=
+            __atomic_load_n((const uint64_t *)((const char *)sets[i] + offset), __ATOMIC_RELAXED);
     return sum;
 }
 #define METRICS_SUM(field) metrics_sum(sets, count, offsetof(struct metrics, field))
@@ -59,9 +62,8 @@ metrics_sum(const struct metrics *const *sets, size_t count, size_t offset)
 static void
 metrics_render_requests(struct buf *text, const struct metrics *const *sets, size_t count)
 {
-    buf_puts(
-        text,
-        "# HELP effigy_http_requests_total Requests answered.\n# TYPE effigy_http_requests_total counter\n");
+    buf_puts(text, "# HELP effigy_http_requests_total Requests answered.\n# TYPE "
+                   "effigy_http_requests_total counter\n");
     for (size_t path = 0; path < PATH_COUNT; path++) {
         for (size_t code = 0; code < METRICS_CODES; code++) {
             uint64_t n = METRICS_SUM(requests[path][code]);
@@ -77,8 +79,8 @@ metrics_render_seconds(struct buf *text, const struct metrics *const *sets, size
 {
     uint64_t total = 0;
     double sum = 0;
-    buf_puts(text,
-             "# HELP effigy_query_seconds Running time of queries.\n# TYPE effigy_query_seconds histogram\n");
+    buf_puts(text, "# HELP effigy_query_seconds Running time of queries.\n# TYPE "
+                   "effigy_query_seconds histogram\n");
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
         total += METRICS_SUM(seconds[i]);
         buf_printf(text, "effigy_query_seconds_bucket{le=\"%g\"} %llu\n", metrics_bounds[i],
@@ -90,16 +92,18 @@ metrics_render_seconds(struct buf *text, const struct metrics *const *sets, size
         __atomic_load(&sets[i]->seconds_sum, &one, __ATOMIC_RELAXED);
         sum += one;
     }
-    buf_printf(text, "effigy_query_seconds_bucket{le=\"+Inf\"} %llu\neffigy_query_seconds_sum %.9g\n",
+    buf_printf(text,
+               "effigy_query_seconds_bucket{le=\"+Inf\"} %llu\neffigy_query_seconds_sum %.9g\n",
                (unsigned long long)total, sum);
     buf_printf(text, "effigy_query_seconds_count %llu\n", (unsigned long long)total);
 }
 
 static void
-metrics_render_one(struct buf *text, const char *name, const char *type, const char *help, double value)
+metrics_render_one(struct buf *text, const char *name, const char *type, const char *help,
+                   double value)
 {
-    buf_printf(text, "# HELP effigy_%s %s\n# TYPE effigy_%s %s\neffigy_%s %.15g\n", name, help, name, type,
-               name, value);
+    buf_printf(text, "# HELP effigy_%s %s\n# TYPE effigy_%s %s\neffigy_%s %.15g\n", name, help,
+               name, type, name, value);
 }
 
 /* A label's value, escaped as the text format wants it. */
@@ -118,8 +122,9 @@ metrics_render_label(struct buf *text, const char *name, const char *value)
 static void
 metrics_render_identity(struct buf *text, const struct identity *identity)
 {
-    buf_puts(text, "# HELP effigy_generation_info What is served.\n# TYPE effigy_generation_info gauge\n"
-                   "effigy_generation_info{");
+    buf_puts(text,
+             "# HELP effigy_generation_info What is served.\n# TYPE effigy_generation_info gauge\n"
+             "effigy_generation_info{");
     metrics_render_label(text, "service", identity->service);
     buf_putc(text, ',');
     metrics_render_label(text, "generation", identity->generation);
@@ -128,8 +133,8 @@ metrics_render_identity(struct buf *text, const struct identity *identity)
     buf_putc(text, ',');
     metrics_render_label(text, "position", str_or(identity->position, ""));
     buf_puts(text, "} 1\n# HELP effigy_build_info Versions.\n# TYPE effigy_build_info gauge\n");
-    buf_printf(text, "effigy_build_info{version=\"%s\",sqlite=\"%s\",libevent=\"%s\"} 1\n", EFFIGY_VERSION,
-               sqlite3_libversion(), event_get_version());
+    buf_printf(text, "effigy_build_info{version=\"%s\",sqlite=\"%s\",libevent=\"%s\"} 1\n",
+               EFFIGY_VERSION, sqlite3_libversion(), event_get_version());
 }
 
 void
@@ -150,18 +155,20 @@ metrics_render(struct buf *text, const struct metrics *const *sets, size_t count
         {"workers_busy", "gauge", "Workers that run a query.", (double)gauges->pool.busy},
         {"workers_stuck", "gauge", "Threads left behind in a step that cannot be interrupted.",
          (double)gauges->pool.stuck},
-        {"queries_inline_total", "counter", "Queries answered without a worker, being known as quick.",
-         (double)METRICS_SUM(inlined)},
+        {"queries_inline_total", "counter",
+         "Queries answered without a worker, being known as quick.", (double)METRICS_SUM(inlined)},
         {"queries_rejected_total", "counter", "Queries refused because the queue was full.",
          (double)METRICS_SUM(rejected)},
         {"queries_cancelled_total", "counter", "Queries ended because the client had left.",
          (double)METRICS_SUM(cancelled)},
-        {"queries_forsaken_total", "counter", "Queries left behind in a step that cannot be interrupted.",
+        {"queries_forsaken_total", "counter",
+         "Queries left behind in a step that cannot be interrupted.",
          (double)METRICS_SUM(forsaken)},
         {"connections", "gauge", "Open connections.", (double)gauges->connections},
         {"connections_accepted_total", "counter", "Connections accepted.",
          (double)METRICS_SUM(connections_accepted)},
-        {"answers_buffered_bytes", "gauge", "Answers built and not yet sent.", (double)gauges->buffered},
+        {"answers_buffered_bytes", "gauge", "Answers built and not yet sent.",
+         (double)gauges->buffered},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rest); i++)
         metrics_render_one(text, rest[i].name, rest[i].type, rest[i].help, rest[i].value);

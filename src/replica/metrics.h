@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters in Prometheus' text format. Each event loop has its own set, which it alone writes and anyone may
- * read; the sum is taken when asked for. */
+/* Counters in Prometheus' text format. Each event loop has its own set, which it alone writes and
+ * anyone may read; the sum is taken when asked for. */
 #ifndef EFFIGY_REPLICA_METRICS_H
 #define EFFIGY_REPLICA_METRICS_H
 

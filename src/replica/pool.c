@@ -12,7 +12,8 @@
 #include <sys/syscall.h>
 
 #define POOL_STACK_BYTES (4u << 20)
-#define POOL_NICE 5 /* workers yield to the threads that serve connections, health checks among them */
+#define POOL_NICE \
+    5 /* workers yield to the threads that serve connections, health checks among them */
 
 struct worker {
     struct worker *next;
@@ -93,7 +94,8 @@ pool_thread(void *arg)
     struct pool *pool = worker->pool;
     struct err *why = NULL;
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), POOL_NICE);
-    struct database *database = database_open(pool->options.identity, &pool->options.database, &why);
+    struct database *database =
+        database_open(pool->options.identity, &pool->options.database, &why);
     pthread_mutex_lock(&pool->lock);
     if (!database && !pool->failure)
         pool->failure = steal_ptr(&why);
@@ -208,7 +210,8 @@ pool_watch(struct pool *pool)
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
         if (!worker->job || now < worker->job->deadline)
             continue;
-        /* If the job has just ended, this is forgotten when the connection starts on the next one. */
+        /* If the job has just ended, this is forgotten when the connection starts on the next one.
+         */
         sqlite3_interrupt(database_handle(worker->database));
         if (worker->stuck || now < worker->job->deadline + POOL_STUCK_SECONDS)
             continue;

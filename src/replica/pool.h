@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Worker threads, each with its own connection to the databases, and the bounded queue in front of them.
+ * Worker threads, each with its own connection to the databases, and the bounded queue in front of
+ * them.
  *
- * SQLite can be interrupted between the steps of its virtual machine but within few of them (count(*) is
- * one), and one step may take minutes (instr() of two long texts). pool_watch() interrupts a worker that is
- * past its deadline, and leaves it behind if that does not help: its job is answered without it, and a new
- * thread takes its place. The worker ends when the step does. At most POOL_STUCK of them are replaced at a
- * time; with more, nothing but a new process helps.
+ * SQLite can be interrupted between the steps of its virtual machine but within few of them
+ * (count(*) is one), and one step may take minutes (instr() of two long texts). pool_watch()
+ * interrupts a worker that is past its deadline, and leaves it behind if that does not help: its
+ * job is answered without it, and a new thread takes its place. The worker ends when the step does.
+ * At most POOL_STUCK of them are replaced at a time; with more, nothing but a new process helps.
  */
 #ifndef EFFIGY_REPLICA_POOL_H
 #define EFFIGY_REPLICA_POOL_H
@@ -40,13 +41,15 @@ struct pool_options {
     void (*discard)(struct job *job); /* in the worker: a forsaken job has ended at last */
 };
 
-/* Starts the workers, which open their databases, each for itself; pool_ready() waits until all have. */
+/* Starts the workers, which open their databases, each for itself; pool_ready() waits until all
+ * have. */
 struct pool *pool_start(const struct pool_options *options, struct err **err);
 bool pool_ready(struct pool *pool, struct err **err);
 bool pool_submit(struct pool *pool, struct job *job); /* false: the queue is full */
 /* To be called several times a second; false: too many workers are stuck, or there are none. */
 bool pool_watch(struct pool *pool);
-/* Waits for idle workers to end and frees the pool; false, with nothing freed, if one is still busy. */
+/* Waits for idle workers to end and frees the pool; false, with nothing freed, if one is still
+ * busy. */
 bool pool_stop(struct pool *pool);
 
 struct pool_state {

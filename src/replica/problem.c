@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 bool
-problem_set(struct problem *problem, int status, const char *code, const char *hint, const char *format, ...)
+problem_set(struct problem *problem, int status, const char *code, const char *hint,
+            const char *format, ...)
 {
     problem->status = status;
     problem->code = code;

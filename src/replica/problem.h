@@ -16,7 +16,7 @@ struct problem {
 };
 
 /* Always returns false, so that one can write `return problem_set(problem, ...)`. */
-bool problem_set(struct problem *problem, int status, const char *code, const char *hint, const char *format,
-                 ...) __attribute__((format(printf, 5, 6)));
+bool problem_set(struct problem *problem, int status, const char *code, const char *hint,
+                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 #endif

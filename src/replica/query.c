@@ -9,12 +9,14 @@
 #include <string.h>
 
 #define QUERY_STEPS_PER_LOOK 1000
-#define QUERY_STEPS_PER_QUICK_LOOK 20 /* a step may take long, and all connections of the loop wait for it */
+#define QUERY_STEPS_PER_QUICK_LOOK \
+    20 /* a step may take long, and all connections of the loop wait for it */
 #define QUERY_SECONDS_PER_POLL 0.02
 #define QUERY_TAIL_BYTES 64 /* what a format writes behind the last row */
 
 #define HINT_READ_ONLY "replicas are read-only; send writes to the master"
-#define HINT_LIMITS "ask for less: fewer rows, a narrower WHERE, an index; or raise the limit of the replicas"
+#define HINT_LIMITS \
+    "ask for less: fewer rows, a narrower WHERE, an index; or raise the limit of the replicas"
 
 static bool
 query_client_gone(int client)
@@ -63,8 +65,8 @@ query_end(struct database *database)
 static void
 query_explain_time(const struct query_limits *limits, struct problem *problem)
 {
-    problem_set(problem, 504, "time-limit", HINT_LIMITS, "the query ran longer than the %.3g seconds allowed",
-                limits->time);
+    problem_set(problem, 504, "time-limit", HINT_LIMITS,
+                "the query ran longer than the %.3g seconds allowed", limits->time);
 }
 
 static void
@@ -80,7 +82,8 @@ query_explain_memory(const struct query_limits *limits, struct problem *problem)
         query_explain_time(limits, problem);
         break;
     default:
-        problem_set(problem, 503, "out-of-memory", "try again in a moment", "the server is out of memory");
+        problem_set(problem, 503, "out-of-memory", "try again in a moment",
+                    "the server is out of memory");
     }
 }
 
@@ -94,8 +97,8 @@ query_explain_sql(struct database *database, int status, struct problem *problem
     int offset = -1;
 #endif
     if (offset >= 0)
-        problem_set(problem, status, "sql-error", NULL, "%s (at byte %d of the SQL)", sqlite3_errmsg(handle),
-                    offset);
+        problem_set(problem, status, "sql-error", NULL, "%s (at byte %d of the SQL)",
+                    sqlite3_errmsg(handle), offset);
     else
         problem_set(problem, status, "sql-error", NULL, "%s", sqlite3_errmsg(handle));
 }
@@ -120,7 +123,8 @@ query_explain_failure(struct database *database, const struct query_limits *limi
         query_explain_memory(limits, problem);
         break;
     case SQLITE_TOOBIG:
-        problem_set(problem, 422, "value-limit", HINT_LIMITS, "a text or blob is longer than allowed");
+        problem_set(problem, 422, "value-limit", HINT_LIMITS,
+                    "a text or blob is longer than allowed");
         break;
     case SQLITE_AUTH:
     case SQLITE_PERM:
@@ -138,7 +142,8 @@ query_explain_failure(struct database *database, const struct query_limits *limi
     case SQLITE_FULL:
     case SQLITE_INTERNAL:
     case SQLITE_MISUSE:
-        problem_set(problem, 500, "database-error", "check the image with `effigy verify`", "%s", message);
+        problem_set(problem, 500, "database-error", "check the image with `effigy verify`", "%s",
+                    message);
         break;
     default:
         query_explain_sql(database, 400, problem);
@@ -154,7 +159,8 @@ query_bind_one(sqlite3_stmt *statement, int index, const struct param *param)
     case PARAM_REAL:
         return sqlite3_bind_double(statement, index, param->real);
     case PARAM_TEXT:
-        return sqlite3_bind_text64(statement, index, param->data, param->length, SQLITE_STATIC, SQLITE_UTF8);
+        return sqlite3_bind_text64(statement, index, param->data, param->length, SQLITE_STATIC,
+                                   SQLITE_UTF8);
     case PARAM_BLOB:
         return sqlite3_bind_blob64(statement, index, param->data ? param->data : "", param->length,
                                    SQLITE_STATIC);
@@ -163,7 +169,8 @@ query_bind_one(sqlite3_stmt *statement, int index, const struct param *param)
     }
 }
 
-/* The statement's parameter of that name, which may come with or without its :, @ or $; 0 if none. */
+/* The statement's parameter of that name, which may come with or without its :, @ or $; 0 if none.
+ */
 static int
 query_parameter_index(sqlite3_stmt *statement, const char *name)
 {
@@ -176,9 +183,11 @@ query_parameter_index(sqlite3_stmt *statement, const char *name)
     return index;
 }
 
-/* Each parameter of the request goes to one of the statement, and each of the statement gets one. */
+/* Each parameter of the request goes to one of the statement, and each of the statement gets one.
+ */
 static bool
-query_bind(sqlite3_stmt *statement, const struct request *request, int *ret_code, struct problem *problem)
+query_bind(sqlite3_stmt *statement, const struct request *request, int *ret_code,
+           struct problem *problem)
 {
     int wanted = sqlite3_bind_parameter_count(statement), position = 0;
     unsigned char bound[DATABASE_PARAMETERS / 8 + 1];
@@ -210,10 +219,11 @@ query_bind(sqlite3_stmt *statement, const struct request *request, int *ret_code
     return *ret_code == SQLITE_OK;
 }
 
-/* Steps through the rows; the result is SQLite's code, or SQLITE_DONE also where a limit cut it off. */
+/* Steps through the rows; the result is SQLite's code, or SQLITE_DONE also where a limit cut it
+ * off. */
 static int
-query_fetch(sqlite3_stmt *statement, const struct request *request, const char *generation, uint64_t max_rows,
-            struct answer *answer, struct query_result *result)
+query_fetch(sqlite3_stmt *statement, const struct request *request, const char *generation,
+            uint64_t max_rows, struct answer *answer, struct query_result *result)
 {
     const struct format_writer *writer = format_writers[request->format];
     struct format_state state = {0};
@@ -261,12 +271,13 @@ query_run(struct database *database, const struct request *request, const char *
         bool again = database_connect_virtual(database);
         query_begin(database, limits, &watch);
         if (again)
-            statement = database_prepare(database, request->sql, request->sql_length, &result->problem);
+            statement =
+                database_prepare(database, request->sql, request->sql_length, &result->problem);
     }
     if (!statement) {
         if (!result->problem.status)
-            query_explain_failure(database, limits, &watch, sqlite3_errcode(database_handle(database)),
-                                  result);
+            query_explain_failure(database, limits, &watch,
+                                  sqlite3_errcode(database_handle(database)), result);
         query_end(database);
         return;
     }
@@ -275,7 +286,8 @@ query_run(struct database *database, const struct request *request, const char *
     if (limits->quick && statement->long_steps)
         query_explain_time(limits, &result->problem);
     else if (query_bind(statement->handle, request, &code, &result->problem))
-        code = query_fetch(statement->handle, request, generation, limits->max_rows, answer, result);
+        code =
+            query_fetch(statement->handle, request, generation, limits->max_rows, answer, result);
     bool kept = code == SQLITE_DONE || result->problem.status;
     if (!kept)
         query_explain_failure(database, limits, &watch, code, result);

@@ -22,7 +22,8 @@ struct query_limits {
     double deadline; /* clock_seconds() */
     double time;     /* seconds, for the message */
     int client;      /* see query_watch */
-    bool quick;      /* for an event loop: the clock is looked at often, and statements with long steps fail */
+    bool quick; /* for an event loop: the clock is looked at often, and statements with long steps
+                   fail */
 };
 
 struct query_result {
@@ -34,14 +35,16 @@ struct query_result {
     uint64_t rows;
 };
 
-/* Runs request->sql and writes its answer, of the request's format and at most answer->limit bytes, into the
- * empty `answer`; on failure it is empty again. */
+/* Runs request->sql and writes its answer, of the request's format and at most answer->limit bytes,
+ * into the empty `answer`; on failure it is empty again. */
 void query_run(struct database *database, const struct request *request, const char *generation,
-               const struct query_limits *limits, struct answer *answer, struct query_result *ret_result);
+               const struct query_limits *limits, struct answer *answer,
+               struct query_result *ret_result);
 
-/* For others that run statements of their own under the same limits: between begin and end, and for what
- * failed in between. */
-void query_begin(struct database *database, const struct query_limits *limits, struct query_watch *watch);
+/* For others that run statements of their own under the same limits: between begin and end, and for
+ * what failed in between. */
+void query_begin(struct database *database, const struct query_limits *limits,
+                 struct query_watch *watch);
 void query_end(struct database *database);
 void query_explain_failure(struct database *database, const struct query_limits *limits,
                            const struct query_watch *watch, int code, struct query_result *result);

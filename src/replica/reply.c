@@ -66,7 +66,8 @@ reply_add_date(struct loop *loop, struct evkeyvalq *headers)
 }
 
 static void
-reply_add_headers(struct loop *loop, struct evkeyvalq *headers, const struct reply *reply, size_t length)
+reply_add_headers(struct loop *loop, struct evkeyvalq *headers, const struct reply *reply,
+                  size_t length)
 {
     const struct server *server = loop->server;
     if (reply->content_type) {
@@ -80,7 +81,8 @@ reply_add_headers(struct loop *loop, struct evkeyvalq *headers, const struct rep
     if (reply->etag) {
         evhttp_add_header(headers, "ETag", reply->etag);
         if (server->limits.cache_seconds)
-            reply_add_number(headers, "Cache-Control", "public, max-age=", server->limits.cache_seconds);
+            reply_add_number(headers, "Cache-Control",
+                             "public, max-age=", server->limits.cache_seconds);
         else
             evhttp_add_header(headers, "Cache-Control", "public, no-cache");
     } else {
@@ -100,7 +102,8 @@ reply_add_headers(struct loop *loop, struct evkeyvalq *headers, const struct rep
                           "Effigy-Generation, Effigy-Truncated, ETag");
         if (reply->status == 204) {
             evhttp_add_header(headers, "Access-Control-Allow-Methods", reply->allow);
-            evhttp_add_header(headers, "Access-Control-Allow-Headers", "Content-Type, If-None-Match");
+            evhttp_add_header(headers, "Access-Control-Allow-Headers",
+                              "Content-Type, If-None-Match");
             evhttp_add_header(headers, "Access-Control-Max-Age", "86400");
         }
     }
@@ -132,12 +135,12 @@ reply_log(struct evhttp_request *request, const struct reply *reply, size_t leng
     uint16_t port = 0;
     evhttp_connection_get_peer(evhttp_request_get_connection(request), &peer, &port);
     CLEANUP_FREE char *time = clock_rfc3339(clock_wall_ns());
-    fprintf(
-        stderr,
-        "{\"time\":\"%s\",\"client\":\"%s\",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"bytes\":%zu,"
-        "\"seconds\":%.6f}\n",
-        time, peer ? peer : "", reply_method(request), metrics_path_names[reply->path], reply->status, length,
-        clock_seconds() - reply->started);
+    fprintf(stderr,
+            "{\"time\":\"%s\",\"client\":\"%s\",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,"
+            "\"bytes\":%zu,"
+            "\"seconds\":%.6f}\n",
+            time, peer ? peer : "", reply_method(request), metrics_path_names[reply->path],
+            reply->status, length, clock_seconds() - reply->started);
 }
 
 static void
@@ -165,8 +168,9 @@ reply_complete(struct evhttp_request *request, void *client)
     client_sent(client);
 }
 
-/* Writes at once what evhttp would write in the loop's next round, and tells it so: most answers fit into
- * the socket's buffer, which saves changing the interest in the socket and coming round again. */
+/* Writes at once what evhttp would write in the loop's next round, and tells it so: most answers
+ * fit into the socket's buffer, which saves changing the interest in the socket and coming round
+ * again. */
 static void
 reply_push(struct bufferevent *events)
 {
@@ -175,7 +179,8 @@ reply_push(struct bufferevent *events)
     evbuffer_write(output, bufferevent_getfd(events));
     evbuffer_freeze(output, 1);
     if (evbuffer_get_length(output) == 0)
-        bufferevent_trigger(events, EV_WRITE, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+        bufferevent_trigger(events, EV_WRITE,
+                            BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 
 void
@@ -203,8 +208,8 @@ reply_send(struct loop *loop, struct evhttp_request *request, struct reply *repl
 }
 
 void
-reply_problem(struct loop *loop, struct evhttp_request *request, enum metrics_path path, double started,
-              const struct problem *problem)
+reply_problem(struct loop *loop, struct evhttp_request *request, enum metrics_path path,
+              double started, const struct problem *problem)
 {
     struct answer answer = {.limit = 8192};
     answer_puts(&answer, "{\"error\":{\"code\":\"");

@@ -22,7 +22,7 @@ struct reply {
 };
 
 void reply_send(struct loop *loop, struct evhttp_request *request, struct reply *reply);
-void reply_problem(struct loop *loop, struct evhttp_request *request, enum metrics_path path, double started,
-                   const struct problem *problem);
+void reply_problem(struct loop *loop, struct evhttp_request *request, enum metrics_path path,
+                   double started, const struct problem *problem);
 
 #endif

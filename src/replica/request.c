@@ -8,8 +8,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define HINT_VALUES "a parameter is null, true, false, a number, a text, or {\"$base64\": \"...\"} for a blob"
-#define HINT_SQL "send the statement as ?sql=..., as a form, as JSON {\"sql\": ...}, or as application/sql"
+#define HINT_VALUES \
+    "a parameter is null, true, false, a number, a text, or {\"$base64\": \"...\"} for a blob"
+#define HINT_SQL \
+    "send the statement as ?sql=..., as a form, as JSON {\"sql\": ...}, or as application/sql"
 
 static int
 request_hex(char c)
@@ -110,7 +112,8 @@ request_add_param(struct request *request, struct param *param, struct problem *
     if (request->count == REQUEST_PARAMS) {
         free(param->name);
         free(param->data);
-        return problem_set(problem, 400, "bad-parameters", NULL, "more than %d parameters", REQUEST_PARAMS);
+        return problem_set(problem, 400, "bad-parameters", NULL, "more than %d parameters",
+                           REQUEST_PARAMS);
     }
     request->bytes += param->length + (param->name ? strlen(param->name) : 0);
     MEM_RESERVE(request->params, request->count, request->room);
@@ -119,12 +122,14 @@ request_add_param(struct request *request, struct param *param, struct problem *
 }
 
 static bool
-request_add_blob(struct request *request, struct param *param, const json_t *value, struct problem *problem)
+request_add_blob(struct request *request, struct param *param, const json_t *value,
+                 struct problem *problem)
 {
     const json_t *text = json_object_get(value, "$base64");
     param->kind = PARAM_BLOB;
     if (json_object_size(value) != 1 || !json_is_string(text) ||
-        !request_base64(json_string_value(text), json_string_length(text), &param->data, &param->length)) {
+        !request_base64(json_string_value(text), json_string_length(text), &param->data,
+                        &param->length)) {
         free(param->name);
         return problem_set(problem, 400, "bad-parameters", HINT_VALUES,
                            "a parameter is an object that is not {\"$base64\": \"...\"}");
@@ -133,7 +138,8 @@ request_add_blob(struct request *request, struct param *param, const json_t *val
 }
 
 static bool
-request_add_json(struct request *request, const char *name, const json_t *value, struct problem *problem)
+request_add_json(struct request *request, const char *name, const json_t *value,
+                 struct problem *problem)
 {
     struct param param = {.name = mem_strdup(name)};
     switch (json_typeof(value)) {
@@ -194,10 +200,11 @@ static json_t *
 request_load_json(const char *text, size_t length, const char *what, struct problem *problem)
 {
     json_error_t why;
-    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
+    json_t *root =
+        json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
     if (!root)
-        problem_set(problem, 400, "bad-json", NULL, "%s is not JSON: %s (line %d, column %d)", what, why.text,
-                    why.line, why.column);
+        problem_set(problem, 400, "bad-json", NULL, "%s is not JSON: %s (line %d, column %d)", what,
+                    why.text, why.line, why.column);
     return root;
 }
 
@@ -215,13 +222,15 @@ request_set_sql(struct request *request, char *sql, size_t length, struct proble
         return problem_set(problem, 400, "bad-sql", "bind the value as a parameter instead",
                            "the SQL has a NUL character");
     if (!str_is_utf8(sql, length))
-        return problem_set(problem, 400, "bad-sql", "bind bytes as a parameter {\"$base64\": \"...\"}",
+        return problem_set(problem, 400, "bad-sql",
+                           "bind bytes as a parameter {\"$base64\": \"...\"}",
                            "the SQL is not UTF-8");
     return true;
 }
 
 static bool
-request_set_format(enum format *format, bool *given, const char *name, size_t length, struct problem *problem)
+request_set_format(enum format *format, bool *given, const char *name, size_t length,
+                   struct problem *problem)
 {
     *given = true;
     if (strlen(name) == length && format_by_name(name, format))
@@ -232,8 +241,8 @@ request_set_format(enum format *format, bool *given, const char *name, size_t le
 
 /* One argument of a URL or form; takes over both strings. */
 static bool
-request_set_argument(struct request *request, bool *has_format, char *name, char *value, size_t length,
-                     struct problem *problem)
+request_set_argument(struct request *request, bool *has_format, char *name, char *value,
+                     size_t length, struct problem *problem)
 {
     CLEANUP_FREE char *own_name = name;
     CLEANUP_FREE char *own_value = value;
@@ -274,8 +283,8 @@ request_parse_form(struct request *request, bool *has_format, const char *text, 
                 !request_decode(value, (size_t)(stop - value), &bytes, &bytes_length))
                 return problem_set(problem, 400, "bad-request", "write a percent sign as %25",
                                    "a %% in an argument is not followed by two hex digits");
-            if (!request_set_argument(request, has_format, steal_ptr(&name), steal_ptr(&bytes), bytes_length,
-                                      problem))
+            if (!request_set_argument(request, has_format, steal_ptr(&name), steal_ptr(&bytes),
+                                      bytes_length, problem))
                 return false;
         }
         text = stop + 1;
@@ -290,8 +299,8 @@ request_parse_json(struct request *request, bool *has_format, const char *body, 
     json_t *root = request_load_json(body, length, "the body", problem);
     if (!root)
         return false;
-    bool ok = json_is_object(root) ||
-              problem_set(problem, 400, "bad-request", HINT_SQL, "the body is JSON, but not an object");
+    bool ok = json_is_object(root) || problem_set(problem, 400, "bad-request", HINT_SQL,
+                                                  "the body is JSON, but not an object");
     const char *key;
     json_t *value;
     json_object_foreach(root, key, value)
@@ -342,16 +351,18 @@ request_parse_body(struct request *request, bool *has_format, const struct reque
     return problem_set(
         problem, 415, "unsupported-media-type",
         "use application/json, application/x-www-form-urlencoded, application/sql or text/plain",
-        *type ? "the body's content type \"%.80s\" is not known" : "the body has no content type%s", type);
+        *type ? "the body's content type \"%.80s\" is not known" : "the body has no content type%s",
+        type);
 }
 
 bool
-request_parse(const struct request_input *input, struct request *ret_request, struct problem *problem)
+request_parse(const struct request_input *input, struct request *ret_request,
+              struct problem *problem)
 {
     struct request request = {0};
     bool has_format = false;
-    bool ok = (!input->query ||
-               request_parse_form(&request, &has_format, input->query, strlen(input->query), problem)) &&
+    bool ok = (!input->query || request_parse_form(&request, &has_format, input->query,
+                                                   strlen(input->query), problem)) &&
               (!input->body || request_parse_body(&request, &has_format, input, problem));
     if (ok && !request.sql)
         ok = problem_set(problem, 400, "no-sql", HINT_SQL, "there is no SQL in the request");

@@ -10,8 +10,9 @@
 static const struct runtime_ops *const runtime_drivers[] = {&runtime_local_ops};
 
 static const char *const runtime_state_names[] = {
-    [RUNTIME_STARTING] = "starting", [RUNTIME_HEALTHY] = "healthy",   [RUNTIME_UNHEALTHY] = "unhealthy",
-    [RUNTIME_BACKOFF] = "backoff",   [RUNTIME_STOPPING] = "stopping", [RUNTIME_FAILED] = "failed",
+    [RUNTIME_STARTING] = "starting",   [RUNTIME_HEALTHY] = "healthy",
+    [RUNTIME_UNHEALTHY] = "unhealthy", [RUNTIME_BACKOFF] = "backoff",
+    [RUNTIME_STOPPING] = "stopping",   [RUNTIME_FAILED] = "failed",
 };
 
 const char *
@@ -21,7 +22,8 @@ runtime_state_name(enum runtime_state state)
 }
 
 bool
-runtime_open(const char *name, const struct runtime_options *options, struct runtime **ret_runtime, struct err **err)
+runtime_open(const char *name, const struct runtime_options *options, struct runtime **ret_runtime,
+             struct err **err)
 {
     static const struct runtime_options defaults;
     for (size_t i = 0; i < ARRAY_LENGTH(runtime_drivers); i++) {
@@ -40,22 +42,22 @@ runtime_close(struct runtime *runtime)
 }
 
 bool
-runtime_prepare(struct runtime *runtime, struct oci_store *store, const struct oci_descriptor *manifest,
-                struct err **err)
+runtime_prepare(struct runtime *runtime, struct oci_store *store,
+                const struct oci_descriptor *manifest, struct err **err)
 {
     return runtime->ops->prepare(runtime, store, manifest, err);
 }
 
 bool
-runtime_prune(struct runtime *runtime, const char *service, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
-              struct err **err)
+runtime_prune(struct runtime *runtime, const char *service, const struct oci_digest *keep,
+              size_t count, unsigned *ret_removed, struct err **err)
 {
     return runtime->ops->prune(runtime, service, keep, count, ret_removed, err);
 }
 
 bool
-runtime_start(struct runtime *runtime, const struct runtime_spec *spec, struct runtime_replica *ret_replica,
-              struct err **err)
+runtime_start(struct runtime *runtime, const struct runtime_spec *spec,
+              struct runtime_replica *ret_replica, struct err **err)
 {
     if (!str_is_name(spec->service))
         return err_set(err, ERR_USAGE, 0, "\"%s\" is not a name for a service", spec->service);
@@ -84,8 +86,8 @@ runtime_replica_compare(const void *left, const void *right)
 }
 
 bool
-runtime_list(struct runtime *runtime, const char *service, struct runtime_replica **ret_replicas, size_t *ret_count,
-             struct err **err)
+runtime_list(struct runtime *runtime, const char *service, struct runtime_replica **ret_replicas,
+             size_t *ret_count, struct err **err)
 {
     if (!runtime->ops->list(runtime, service, ret_replicas, ret_count, err))
         return false;

@@ -173,7 +173,8 @@ source_snapshot_free(struct source_snapshot *snapshot)
         own->release(own);
     for (size_t i = 0; i < snapshot->count; i++) {
         struct source_file *file = &snapshot->files[i];
-        /* Emptied first: closing a file that was once cut to nothing, ext4 writes all of it to the disk. */
+        /* Emptied first: closing a file that was once cut to nothing, ext4 writes all of it to the
+         * disk. */
         if (file->fd >= 0) {
             int ignored = ftruncate(file->fd, 0);
             (void)ignored;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A source knows one kind of master: how to look at it, snapshot it, settle the snapshot, compare it with
- * a generation, and how a replica of it runs. It is the only place that knows an engine's name; a new
- * engine is a new folder here and a line in source.c.
+ * A source knows one kind of master: how to look at it, snapshot it, settle the snapshot, compare
+ * it with a generation, and how a replica of it runs. It is the only place that knows an engine's
+ * name; a new engine is a new folder here and a line in source.c.
  *
  * A master is named by a URL: "sqlite:PATH"; later "postgres://...", "mariadb://...".
  *
  * Life of a snapshot:
  *
- *   source_open ── source_probe ── source_lock ── source_snapshot ── source_settle ── (bake reads the files)
- *                                                                                  └─ source_snapshot_free
+ *   source_open ── source_probe ── source_lock ── source_snapshot ── source_settle ── (bake reads
+ * the files) └─ source_snapshot_free
  *
- * The content of a snapshot depends on the state of the master alone: two snapshots of the same content
- * are the same bytes.
+ * The content of a snapshot depends on the state of the master alone: two snapshots of the same
+ * content are the same bytes.
  */
 #ifndef EFFIGY_SOURCE_SOURCE_H
 #define EFFIGY_SOURCE_SOURCE_H
@@ -32,15 +32,16 @@ struct source_database {
     const char *url;  /* "sqlite:PATH" */
 };
 
-/* Parses and checks the URLs (ERR_USAGE), but does not touch the master. Relative paths are taken from
- * `base_dir` (NULL: the working folder). */
+/* Parses and checks the URLs (ERR_USAGE), but does not touch the master. Relative paths are taken
+ * from `base_dir` (NULL: the working folder). */
 bool source_open(const struct source_database *databases, size_t count, const char *base_dir,
                  struct source **ret_source, struct err **err);
 void source_close(struct source *source);
 
-/* A position is opaque text that changes with every commit; equal texts mean that nothing was committed
- * in between. `exact` is false where that cannot be promised (a file changed within the resolution of its
- * time stamp): such a position must not be used to skip looking. A different position only means *look*. */
+/* A position is opaque text that changes with every commit; equal texts mean that nothing was
+ * committed in between. `exact` is false where that cannot be promised (a file changed within the
+ * resolution of its time stamp): such a position must not be used to skip looking. A different
+ * position only means *look*. */
 struct source_position {
     char *text;
     bool exact;
@@ -55,8 +56,8 @@ struct source_probe {
     uint64_t data_bytes; /* about how much there is to copy */
     struct source_position position;
 };
-/* Cheap: milliseconds, no lock held. ERR_MASTER (missing, unreadable, not a database, encrypted...) or
- * ERR_CORRUPT, each with a hint. */
+/* Cheap: milliseconds, no lock held. ERR_MASTER (missing, unreadable, not a database, encrypted...)
+ * or ERR_CORRUPT, each with a hint. */
 bool source_probe(struct source *source, struct source_probe *ret_probe, struct err **err);
 void source_probe_free(struct source_probe *probe); /* the fields */
 
@@ -79,12 +80,11 @@ struct source_snapshot {
     char *work_dir;
 };
 
-/* Is told what the snapshot does, from the thread that makes it, so that baking can begin before the
- * snapshot ends. All may be NULL.
- *   begin    the file's size is now known (again, after a restart: forget all that was said of this file)
- *   ready    the bytes [0, upto) of the file can be read; they may still be changed by settling
- *   touched  these bytes, announced as ready before, were changed
- *   sealed   all files are final; what remains is checking */
+/* Is told what the snapshot does, from the thread that makes it, so that baking can begin before
+ * the snapshot ends. All may be NULL. begin    the file's size is now known (again, after a
+ * restart: forget all that was said of this file) ready    the bytes [0, upto) of the file can be
+ * read; they may still be changed by settling touched  these bytes, announced as ready before, were
+ * changed sealed   all files are final; what remains is checking */
 struct source_sink {
     void (*begin)(void *context, size_t file, const struct source_file *info);
     void (*ready)(void *context, size_t file, uint64_t upto);
@@ -96,15 +96,16 @@ struct source_sink {
 /* Copies the master as of one moment into nameless files in work_dir. Writers go on meanwhile. */
 bool source_snapshot(struct source *source, const char *work_dir, const struct source_sink *sink,
                      struct source_snapshot **ret_snapshot, struct err **err);
-/* Makes the snapshot fit for read-only life and checks it: removes what was deleted, calls sink->sealed,
- * then runs the engine's integrity check (ERR_CORRUPT) and whatever would keep a replica from serving it
- * (ERR_UNSUPPORTED, naming it). The snapshot may be used only after this returned true. */
-bool source_settle(struct source *source, struct source_snapshot *snapshot, const struct source_sink *sink,
-                   struct err **err);
+/* Makes the snapshot fit for read-only life and checks it: removes what was deleted, calls
+ * sink->sealed, then runs the engine's integrity check (ERR_CORRUPT) and whatever would keep a
+ * replica from serving it (ERR_UNSUPPORTED, naming it). The snapshot may be used only after this
+ * returned true. */
+bool source_settle(struct source *source, struct source_snapshot *snapshot,
+                   const struct source_sink *sink, struct err **err);
 void source_snapshot_free(struct source_snapshot *snapshot);
 
-/* The content of a database, independent of the order of rows, the layout of pages and the engine's own
- * tables: one hash per table, and the schema's. */
+/* The content of a database, independent of the order of rows, the layout of pages and the engine's
+ * own tables: one hash per table, and the schema's. */
 struct source_table_hash {
     char *database; /* "main" */
     char *table;    /* "" for the schema */
@@ -120,11 +121,11 @@ bool source_hash_master(struct source *source, struct source_content *ret_conten
                         struct source_position *ret_position, struct err **err);
 /* Of settled files: those of a snapshot, or the files of a generation; paths[i] belongs to database
  * names[i]. `engine` as in source_probe. */
-bool source_hash_files(const char *engine, const char *const *names, const char *const *paths, size_t count,
-                       struct source_content *ret_content, struct err **err);
+bool source_hash_files(const char *engine, const char *const *names, const char *const *paths,
+                       size_t count, struct source_content *ret_content, struct err **err);
 /* The engine's integrity check over such files. */
-bool source_check_files(const char *engine, const char *const *names, const char *const *paths, size_t count,
-                        struct err **err);
+bool source_check_files(const char *engine, const char *const *names, const char *const *paths,
+                        size_t count, struct err **err);
 void source_content_free(struct source_content *content); /* the fields */
 
 /* How a replica of this engine runs; constant strings. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effigy.yaml from memory. What is accepted must be the same again when its values are written out and read back. */
+/* effigy.yaml from memory. What is accepted must be the same again when its values are written out
+ * and read back. */
 #include "base/mem.h"
 #include "config/add.h"
 #include "config/config.h"
@@ -13,13 +14,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-    static const struct config_new_service service = {.name = "fuzz", .master = "sqlite:x", .image = "oci:y"};
+    static const struct config_new_service service = {
+        .name = "fuzz", .master = "sqlite:x", .image = "oci:y"};
     const char *text = (const char *)bytes;
     struct config *config = NULL, *again = NULL;
     struct buf added = {0}, once = {0}, twice = {0};
     struct err *err = NULL;
     /* ${file:} would make the outcome depend on the machine. */
-    bool parsed = !memmem(text, length, "${", 2) && config_parse(text, length, "fuzz", ".", &config, &err);
+    bool parsed =
+        !memmem(text, length, "${", 2) && config_parse(text, length, "fuzz", ".", &config, &err);
     if (parsed) {
         config_write_effective(config, &once);
         /* A hidden password cannot come back as it was. */

@@ -27,11 +27,13 @@ input_read(void *context, void *bytes, size_t room, struct err **err)
 }
 
 static bool
-visit(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context, struct err **err)
+visit(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context,
+      struct err **err)
 {
     /* What every caller relies on. */
-    if (!*entry->path || entry->path[0] == '/' || strstr(entry->path, "//") || strcmp(entry->path, "..") == 0 ||
-        strncmp(entry->path, "../", 3) == 0 || strstr(entry->path, "/../"))
+    if (!*entry->path || entry->path[0] == '/' || strstr(entry->path, "//") ||
+        strcmp(entry->path, "..") == 0 || strncmp(entry->path, "../", 3) == 0 ||
+        strstr(entry->path, "/../"))
         __builtin_trap();
     uint64_t total = 0;
     uint8_t content[4096];
@@ -52,8 +54,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     struct oci_unpack_limits limits = {.entries = 1000, .bytes = 16u << 20};
     struct oci_digest diff_id;
     struct err *err = NULL;
-    bool ok = layer_walk_stream(input_read, &input, (enum oci_compression)(bytes[0] % 3), &limits, visit, NULL,
-                                &diff_id, &err);
+    bool ok = layer_walk_stream(input_read, &input, (enum oci_compression)(bytes[0] % 3), &limits,
+                                visit, NULL, &diff_id, &err);
     if (ok != !err)
         __builtin_trap();
     err_free(err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What /query makes of a request, before SQLite sees any of it. The input's first byte chooses the content
- * type of the body; the rest is split at newlines into Accept header, URL arguments and body.
+ * What /query makes of a request, before SQLite sees any of it. The input's first byte chooses the
+ * content type of the body; the rest is split at newlines into Accept header, URL arguments and
+ * body.
  */
 #include "replica/request.h"
 
@@ -25,13 +26,15 @@ fuzz_line(const char **rest, const char *end)
 static void
 fuzz_check(const struct request *request)
 {
-    if (strlen(request->sql) != request->sql_length || !str_is_utf8(request->sql, request->sql_length) ||
-        request_sql_is_blank(request->sql, request->sql_length) || request->count > REQUEST_PARAMS ||
-        request->format >= FORMAT_COUNT)
+    if (strlen(request->sql) != request->sql_length ||
+        !str_is_utf8(request->sql, request->sql_length) ||
+        request_sql_is_blank(request->sql, request->sql_length) ||
+        request->count > REQUEST_PARAMS || request->format >= FORMAT_COUNT)
         __builtin_trap();
     for (size_t i = 0; i < request->count; i++) {
         const struct param *param = &request->params[i];
-        if ((param->kind == PARAM_TEXT || param->kind == PARAM_BLOB) && param->data[param->length] != '\0')
+        if ((param->kind == PARAM_TEXT || param->kind == PARAM_BLOB) &&
+            param->data[param->length] != '\0')
             __builtin_trap();
     }
 }

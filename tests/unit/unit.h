@@ -38,9 +38,9 @@ unit_folder_teardown(void **state)
 /* The error's message if there is one, for assert_string_equal and messages. */
 #define unit_message(err) ((err) ? (err)->message : "(no error)")
 /* Fails with the error's message. */
-#define assert_ok(call, err) \
-    do { \
-        if (!(call)) \
+#define assert_ok(call, err)                              \
+    do {                                                  \
+        if (!(call))                                      \
             fail_msg("%s: %s", #call, unit_message(err)); \
     } while (0)
 

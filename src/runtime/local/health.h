@@ -18,7 +18,8 @@ struct health {
     size_t length;
     char why[128];
 };
-/* Begins GET path at address ("127.0.0.1:40123"). An ended or cancelled question may be followed by another. */
+/* Begins GET path at address ("127.0.0.1:40123"). An ended or cancelled question may be followed by
+ * another. */
 enum health_result health_ask(struct health *health, const char *address);
 enum health_result health_step(struct health *health, const char *address, const char *path);
 short health_events(const struct health *health); /* for poll(2) */

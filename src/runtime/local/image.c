@@ -5,9 +5,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "base/progress.h"
 #include "base/stop.h"
+#include "base/str.h"
 #include "oci/layer.h"
 #include "runtime/local/merge.h"
 
@@ -79,7 +79,9 @@ image_lock(const char *root, struct err **err)
         ERR_LOCAL(why);
         CLEANUP_FD int fd = file_lock(path, &why);
         if (fd >= 0)
-            return image_sweep(root, "layers", err) && image_sweep(root, "images", err) ? steal_fd(&fd) : -1;
+            return image_sweep(root, "layers", err) && image_sweep(root, "images", err)
+                       ? steal_fd(&fd)
+                       : -1;
         if (why->kind != ERR_BUSY) {
             err_move(err, &why);
             return -1;
@@ -114,11 +116,12 @@ image_unpack_layer(const char *root, struct oci_store *store, const struct oci_d
     CLEANUP_FREE char *temporary = mem_printf("%s/layers/.%s", root, oci_digest_hex(diff_id));
     if (mkdir(temporary, 0755) < 0)
         return err_set(err, ERR_IO, errno, "cannot make the folder %s", temporary);
-    if (oci_layer_unpack(store, layer, diff_id, temporary, NULL, err) && merge_open_modes(temporary, err) &&
-        image_reveal(temporary, path, err))
+    if (oci_layer_unpack(store, layer, diff_id, temporary, NULL, err) &&
+        merge_open_modes(temporary, err) && image_reveal(temporary, path, err))
         return true;
     file_remove_tree(temporary, NULL);
-    return err_wrap(err, "cannot unpack the layer %s of %s", layer->digest.text, oci_store_location(store));
+    return err_wrap(err, "cannot unpack the layer %s of %s", layer->digest.text,
+                    oci_store_location(store));
 }
 
 /* runc would make these itself, and then each start of a replica would write to the image. */
@@ -138,7 +141,8 @@ image_make_mount_points(const char *rootfs, struct err **err)
 }
 
 static bool
-image_assemble(const char *root, const char *temporary, const struct oci_config *config, struct err **err)
+image_assemble(const char *root, const char *temporary, const struct oci_config *config,
+               struct err **err)
 {
     CLEANUP_FREE char *rootfs = file_join(temporary, "rootfs");
     if (mkdir(temporary, 0755) < 0 || mkdir(rootfs, 0755) < 0)
@@ -150,7 +154,8 @@ image_assemble(const char *root, const char *temporary, const struct oci_config 
     }
     CLEANUP_FREE char *text = oci_config_format(config);
     CLEANUP_FREE char *path = file_join(temporary, "config.json");
-    return image_make_mount_points(rootfs, err) && file_write_atomic(path, text, strlen(text), 0644, err);
+    return image_make_mount_points(rootfs, err) &&
+           file_write_atomic(path, text, strlen(text), 0644, err);
 }
 
 static bool
@@ -161,14 +166,16 @@ image_check(const struct oci_manifest *manifest, const struct oci_config *config
                        manifest->layer_count, config->diff_id_count);
     const char *host = oci_platform_host_architecture();
     if (config->architecture && strcmp(config->architecture, host) != 0) {
-        err_set(err, ERR_UNSUPPORTED, 0, "the image is for %s, this machine is %s", config->architecture, host);
+        err_set(err, ERR_UNSUPPORTED, 0, "the image is for %s, this machine is %s",
+                config->architecture, host);
         return err_hint(err, "publish it again on a machine of this architecture");
     }
     return true;
 }
 
 bool
-image_prepare(const char *root, struct oci_store *store, const struct oci_descriptor *manifest, struct err **err)
+image_prepare(const char *root, struct oci_store *store, const struct oci_descriptor *manifest,
+              struct err **err)
 {
     CLEANUP_FREE char *path = image_path(root, "images", &manifest->digest);
     if (utimensat(AT_FDCWD, path, NULL, 0) == 0) /* the time of its last use, for image_prune() */
@@ -179,12 +186,14 @@ image_prepare(const char *root, struct oci_store *store, const struct oci_descri
         return false;
     CLEANUP(oci_manifest_free) struct oci_manifest parsed = {0};
     if (!oci_manifest_parse(buf_text(&bytes), bytes.length, &parsed, err))
-        return err_wrap(err, "cannot read the manifest %s of %s", manifest->digest.text, oci_store_location(store));
+        return err_wrap(err, "cannot read the manifest %s of %s", manifest->digest.text,
+                        oci_store_location(store));
     CLEANUP(oci_config_free) struct oci_config config = {0};
     if (!oci_store_get_config(store, &parsed, &config, err))
         return false;
     if (!image_check(&parsed, &config, err))
-        return err_wrap(err, "cannot run %s of %s", manifest->digest.text, oci_store_location(store));
+        return err_wrap(err, "cannot run %s of %s", manifest->digest.text,
+                        oci_store_location(store));
     CLEANUP_FD int lock = image_lock(root, err);
     if (lock < 0)
         return false;
@@ -193,11 +202,13 @@ image_prepare(const char *root, struct oci_store *store, const struct oci_descri
     progress_start("unpacking", 0);
     bool ok = true;
     for (size_t i = 0; ok && i < parsed.layer_count; i++)
-        ok = stop_check(err) && image_unpack_layer(root, store, &parsed.layers[i], &config.diff_ids[i], err);
+        ok = stop_check(err) &&
+             image_unpack_layer(root, store, &parsed.layers[i], &config.diff_ids[i], err);
     progress_end();
     if (!ok)
         return false;
-    CLEANUP_FREE char *temporary = mem_printf("%s/images/.%s", root, oci_digest_hex(&manifest->digest));
+    CLEANUP_FREE char *temporary =
+        mem_printf("%s/images/.%s", root, oci_digest_hex(&manifest->digest));
     if (image_assemble(root, temporary, &config, err) && image_reveal(temporary, path, err))
         return true;
     file_remove_tree(temporary, NULL);
@@ -214,12 +225,13 @@ image_read_config(const char *folder, struct oci_config *ret_config, struct err 
 }
 
 bool
-image_open(const char *root, const struct oci_digest *manifest, char **ret_rootfs, struct oci_config *ret_config,
-           struct err **err)
+image_open(const char *root, const struct oci_digest *manifest, char **ret_rootfs,
+           struct oci_config *ret_config, struct err **err)
 {
     CLEANUP_FREE char *folder = image_path(root, "images", manifest);
     if (!file_exists(folder))
-        return err_set(err, ERR_NOT_FOUND, 0, "the image %s is not unpacked in %s", manifest->text, root);
+        return err_set(err, ERR_NOT_FOUND, 0, "the image %s is not unpacked in %s", manifest->text,
+                       root);
     if (!image_read_config(folder, ret_config, err))
         return false;
     *ret_rootfs = file_join(folder, "rootfs");
@@ -256,8 +268,8 @@ image_discard(const char *folder, const char *name, struct err **err)
 }
 
 bool
-image_prune(const char *root, const char *service, const struct oci_digest *keep, size_t count, unsigned min_age, unsigned *ret_removed,
-            struct err **err)
+image_prune(const char *root, const char *service, const struct oci_digest *keep, size_t count,
+            unsigned min_age, unsigned *ret_removed, struct err **err)
 {
     CLEANUP_FD int lock = image_lock(root, err);
     if (lock < 0)
@@ -265,7 +277,8 @@ image_prune(const char *root, const char *service, const struct oci_digest *keep
     CLEANUP_FREE char *images = file_join(root, "images");
     CLEANUP_FREE char *layers = file_join(root, "layers");
     CLEANUP(image_names_free) struct image_names image_names = {0}, layer_names = {0};
-    if (!image_names_read(images, &image_names, err) || !image_names_read(layers, &layer_names, err))
+    if (!image_names_read(images, &image_names, err) ||
+        !image_names_read(layers, &layer_names, err))
         return false;
     unsigned removed = 0;
     CLEANUP_FREE struct oci_digest *used = NULL;

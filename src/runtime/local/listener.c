@@ -22,9 +22,11 @@ listener_name(const char *address, unsigned port, struct err **err)
     char text[INET6_ADDRSTRLEN];
     bool is_v6 = strchr(address, ':');
     if (inet_pton(is_v6 ? AF_INET6 : AF_INET, address, bytes) != 1 || port > 65535) {
-        err_set(err, ERR_USAGE, 0, "cannot listen at \"%s\" port %u: that is not an address of this machine", address,
+        err_set(err, ERR_USAGE, 0,
+                "cannot listen at \"%s\" port %u: that is not an address of this machine", address,
                 port);
-        err_hint(err, "give a numeric address: 127.0.0.1 for this machine alone, 0.0.0.0 or :: for all");
+        err_hint(err,
+                 "give a numeric address: 127.0.0.1 for this machine alone, 0.0.0.0 or :: for all");
         return NULL;
     }
     inet_ntop(is_v6 ? AF_INET6 : AF_INET, bytes, text, sizeof text);
@@ -80,7 +82,8 @@ listener_name_of(int fd)
     return mem_printf("%s:%u", text, ntohs(in->sin_port));
 }
 
-/* The inode of the socket that listens at a port, from /proc/net/tcp or tcp6 (proc_net(5)); 0 if none does. */
+/* The inode of the socket that listens at a port, from /proc/net/tcp or tcp6 (proc_net(5)); 0 if
+ * none does. */
 static unsigned long
 listener_inode(const char *table, unsigned port)
 {
@@ -89,8 +92,9 @@ listener_inode(const char *table, unsigned port)
     while (file && fgets(line, sizeof line, file)) {
         unsigned local_port, state;
         unsigned long inode;
-        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu", &local_port,
-                   &state, &inode) == 3 &&
+        if (sscanf(line,
+                   " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu",
+                   &local_port, &state, &inode) == 3 &&
             local_port == port && state == 0x0a)
             return inode;
     }
@@ -133,7 +137,8 @@ listener_bind(const char *name, struct err **err)
     struct sockaddr_storage address;
     socklen_t length;
     if (!listener_parse(name, &address, &length)) {
-        err_set(err, ERR_USAGE, 0, "cannot listen at \"%s\": that is not an address and port", name);
+        err_set(err, ERR_USAGE, 0, "cannot listen at \"%s\": that is not an address and port",
+                name);
         return -1;
     }
     CLEANUP_FD int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -149,14 +154,17 @@ listener_bind(const char *name, struct err **err)
     if (bind(fd, (struct sockaddr *)&address, length) == 0 && listen(fd, LISTENER_BACKLOG) == 0)
         return steal_fd(&fd);
     if (errno == EADDRINUSE) {
-        unsigned port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                                            : ((struct sockaddr_in *)&address)->sin_port);
+        unsigned port =
+            ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                                : ((struct sockaddr_in *)&address)->sin_port);
         CLEANUP_FREE char *owner = listener_owner(port);
         err_set(err, ERR_BUSY, 0, "port %u is used by %s", port, str_or(owner, "another program"));
         err_hint(err, "end that program, or choose another port with --port");
     } else if (errno == EADDRNOTAVAIL) {
         err_set(err, ERR_USAGE, errno, "cannot listen at %s", name);
-        err_hint(err, "the address must be one of this machine: 127.0.0.1, 0.0.0.0, ::, or an interface's");
+        err_hint(
+            err,
+            "the address must be one of this machine: 127.0.0.1, 0.0.0.0, ::, or an interface's");
     } else if (errno == EACCES) {
         err_set(err, ERR_PERMISSION, errno, "cannot listen at %s", name);
         err_hint(err, "ports below 1024 need root; choose another with --port");

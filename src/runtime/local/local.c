@@ -22,7 +22,7 @@
 
 #define LOCAL_ROOT "/var/lib/effigy"
 #define LOCAL_RUN_ROOT "/run/effigy"
-#define LOCAL_IMAGE_AGE 600       /* seconds that an image stays that no replica runs */
+#define LOCAL_IMAGE_AGE 600 /* seconds that an image stays that no replica runs */
 #define LOCAL_POLL_MS 10
 #define LOCAL_REACH_MS 3000       /* for a monitor to be reached, or to be known dead */
 #define LOCAL_STOP_EXTRA_MS 30000 /* for runc, beyond the grace period */
@@ -39,7 +39,8 @@ local_folder(const struct local *local, const char *id)
     return mem_printf("%s/replicas/%s", local->run_root, id);
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------- */
+/* --- opening
+ * ---------------------------------------------------------------------------------------------- */
 
 static char *
 local_default_root(void)
@@ -63,7 +64,8 @@ local_default_run_root(void)
     return mem_printf("/tmp/effigy-%u", (unsigned)geteuid());
 }
 
-/* Whoever may write there may command the replicas, and the names under /tmp are anyone's to take. */
+/* Whoever may write there may command the replicas, and the names under /tmp are anyone's to take.
+ */
 static bool
 local_make_run_root(const char *path, struct err **err)
 {
@@ -114,9 +116,11 @@ static bool
 local_open(const struct runtime_options *options, struct runtime **ret_runtime, struct err **err)
 {
     struct local *local = mem_new(sizeof *local);
-    *local = (struct local){.base.ops = &runtime_local_ops, .is_rootless = geteuid() != 0, .service_lock = -1};
+    *local = (struct local){
+        .base.ops = &runtime_local_ops, .is_rootless = geteuid() != 0, .service_lock = -1};
     CLEANUP_FREE char *root = options->root ? mem_strdup(options->root) : local_default_root();
-    CLEANUP_FREE char *run_root = options->run_root ? mem_strdup(options->run_root) : local_default_run_root();
+    CLEANUP_FREE char *run_root =
+        options->run_root ? mem_strdup(options->run_root) : local_default_run_root();
     local->runc = spawn_find("runc");
     if (!local->runc) {
         err_set(err, ERR_NOT_FOUND, 0, "cannot run replicas: the program runc is missing");
@@ -134,13 +138,14 @@ local_open(const struct runtime_options *options, struct runtime **ret_runtime, 
 }
 
 static bool
-local_prepare(struct runtime *runtime, struct oci_store *store, const struct oci_descriptor *manifest,
-              struct err **err)
+local_prepare(struct runtime *runtime, struct oci_store *store,
+              const struct oci_descriptor *manifest, struct err **err)
 {
     return image_prepare(((struct local *)runtime)->root, store, manifest, err);
 }
 
-/* --- looking ---------------------------------------------------------------------------------------------- */
+/* --- looking
+ * ---------------------------------------------------------------------------------------------- */
 
 static void
 local_take_state(struct runtime_replica *replica, struct peer_state *state)
@@ -169,8 +174,9 @@ local_look(const char *folder, struct runtime_replica *ret_replica, struct err *
         if (lock >= 0) {
             state.pid = orphan_pid(&record);
             state.state = state.pid ? RUNTIME_UNHEALTHY : RUNTIME_FAILED;
-            state.reason = mem_strdup(state.pid ? "its monitor was killed; it still serves, but nobody watches over it"
-                                                : "its monitor was killed, and it has ended");
+            state.reason = mem_strdup(
+                state.pid ? "its monitor was killed; it still serves, but nobody watches over it"
+                          : "its monitor was killed, and it has ended");
         } else if (why->kind == ERR_NOT_FOUND) {
             state.state = RUNTIME_STARTING; /* its monitor is about to listen */
         } else {
@@ -193,8 +199,8 @@ local_look(const char *folder, struct runtime_replica *ret_replica, struct err *
 }
 
 static bool
-local_list(struct runtime *runtime, const char *service, struct runtime_replica **ret_replicas, size_t *ret_count,
-           struct err **err)
+local_list(struct runtime *runtime, const char *service, struct runtime_replica **ret_replicas,
+           size_t *ret_count, struct err **err)
 {
     CLEANUP_FREE char *replicas_path = local_replicas((struct local *)runtime);
     CLEANUP_DIR DIR *dir = opendir(replicas_path);
@@ -227,8 +233,8 @@ local_list(struct runtime *runtime, const char *service, struct runtime_replica 
 }
 
 static bool
-local_prune(struct runtime *runtime, const char *service, const struct oci_digest *keep, size_t count, unsigned *ret_removed,
-            struct err **err)
+local_prune(struct runtime *runtime, const char *service, const struct oci_digest *keep,
+            size_t count, unsigned *ret_removed, struct err **err)
 {
     struct runtime_replica *replicas;
     size_t running;
@@ -238,9 +244,11 @@ local_prune(struct runtime *runtime, const char *service, const struct oci_diges
     for (size_t i = 0; i < count; i++)
         all[i] = keep[i];
     for (size_t i = 0; i < running; i++)
-        snprintf(all[count + i].text, sizeof all[count + i].text, "%s", replicas[i].manifest_digest);
+        snprintf(all[count + i].text, sizeof all[count + i].text, "%s",
+                 replicas[i].manifest_digest);
     runtime_replicas_free(replicas, running);
-    return image_prune(((struct local *)runtime)->root, service, all, count + running, LOCAL_IMAGE_AGE, ret_removed, err);
+    return image_prune(((struct local *)runtime)->root, service, all, count + running,
+                       LOCAL_IMAGE_AGE, ret_removed, err);
 }
 
 static bool
@@ -282,13 +290,15 @@ local_wait_healthy(struct runtime *runtime, const char *id, unsigned timeout_ms,
     }
 }
 
-/* --- stopping --------------------------------------------------------------------------------------------- */
+/* --- stopping
+ * --------------------------------------------------------------------------------------------- */
 
 /* Waits until the monitor closes the connection, which it does by ending. */
 static bool
 local_await_end(int connection, const char *id, unsigned grace_ms, struct err **err)
 {
-    for (double end = clock_seconds() + (grace_ms + (double)LOCAL_STOP_EXTRA_MS) / 1000; clock_seconds() < end;) {
+    for (double end = clock_seconds() + (grace_ms + (double)LOCAL_STOP_EXTRA_MS) / 1000;
+         clock_seconds() < end;) {
         struct pollfd closed = {.fd = connection, .events = POLLIN};
         char byte;
         if (poll(&closed, 1, 50) > 0 && recv(connection, &byte, 1, MSG_DONTWAIT) <= 0)
@@ -330,7 +340,8 @@ local_stop(struct runtime *runtime, const char *id, unsigned grace_ms, struct er
     }
 }
 
-/* --- one rollout at a time -------------------------------------------------------------------------------- */
+/* --- one rollout at a time
+ * -------------------------------------------------------------------------------- */
 
 static void
 local_unlock_service(struct runtime *runtime)
@@ -349,7 +360,8 @@ local_lock_service(struct runtime *runtime, const char *service, struct err **er
     ERR_LOCAL(why);
     int fd = file_lock(path, &why);
     if (fd < 0 && why->kind == ERR_BUSY) {
-        err_set(err, ERR_BUSY, 0, "the replicas of %s are being replaced or stopped by another process", service);
+        err_set(err, ERR_BUSY, 0,
+                "the replicas of %s are being replaced or stopped by another process", service);
         return err_hint(err, "try again when that has ended");
     }
     if (fd < 0)

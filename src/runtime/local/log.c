@@ -38,8 +38,10 @@ static void
 replica_log_write(struct replica_log *log, const char *line, size_t length)
 {
     CLEANUP_FREE char *time = clock_rfc3339_ns(clock_wall_ns());
-    struct iovec parts[] = {
-        {time, strlen(time)}, {(char[]){" "}, 1}, {(void *)(uintptr_t)line, length}, {(char[]){"\n"}, 1}};
+    struct iovec parts[] = {{time, strlen(time)},
+                            {(char[]){" "}, 1},
+                            {(void *)(uintptr_t)line, length},
+                            {(char[]){"\n"}, 1}};
     size_t total = parts[0].iov_len + length + 2;
     if (log->size && log->size + total > log->limit)
         replica_log_rotate(log);
@@ -80,7 +82,8 @@ replica_log_add(struct replica_log *log, const char *bytes, size_t length)
             replica_log_flush(log);
             continue;
         }
-        /* Terminals obey control characters, and who prints the log has not chosen what is in it. */
+        /* Terminals obey control characters, and who prints the log has not chosen what is in it.
+         */
         bool is_control = (unsigned char)bytes[i] < 0x20 && bytes[i] != '\t';
         log->line[log->line_length++] = is_control || bytes[i] == 0x7f ? '?' : bytes[i];
         if (log->line_length == sizeof log->line)

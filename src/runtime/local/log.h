@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log of one replica: its lines, each behind the time of its arrival, in a file that is set aside as "<path>.1"
- * when it is full. Never fails and never blocks: what cannot be written is dropped. Also remembers the last lines
- * of the current run. */
+/* The log of one replica: its lines, each behind the time of its arrival, in a file that is set
+ * aside as "<path>.1" when it is full. Never fails and never blocks: what cannot be written is
+ * dropped. Also remembers the last lines of the current run. */
 #ifndef EFFIGY_RUNTIME_LOCAL_LOG_H
 #define EFFIGY_RUNTIME_LOCAL_LOG_H
 
@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPLICA_LOG_LIMIT (8u << 20)  /* bytes of one file; there are at most two */
-#define REPLICA_LOG_LINE 4096         /* longer lines are broken */
-#define REPLICA_LOG_TAIL 1024         /* bytes remembered */
+#define REPLICA_LOG_LIMIT (8u << 20) /* bytes of one file; there are at most two */
+#define REPLICA_LOG_LINE 4096        /* longer lines are broken */
+#define REPLICA_LOG_TAIL 1024        /* bytes remembered */
 
 struct replica_log {
     const char *path;
@@ -28,7 +28,8 @@ void replica_log_open(struct replica_log *log, const char *path, uint64_t limit)
 /* Bytes as they come; lines may be in pieces. */
 void replica_log_add(struct replica_log *log, const char *bytes, size_t length);
 /* A line of the monitor's own. */
-void replica_log_note(struct replica_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void replica_log_note(struct replica_log *log, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Ends an unfinished line. */
 void replica_log_flush(struct replica_log *log);
 /* Forgets the tail: a new run begins. */

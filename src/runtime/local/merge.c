@@ -15,8 +15,8 @@
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 #define MERGE_DEPTH_LIMIT 256
 
-/* Everything is done relative to descriptors of folders that were opened without following links, so that no link
- * in a layer leads out of the rootfs. */
+/* Everything is done relative to descriptors of folders that were opened without following links,
+ * so that no link in a layer leads out of the rootfs. */
 
 static bool merge_remove(int folder, const char *name, struct err **err);
 
@@ -28,7 +28,8 @@ merge_empty(int folder, struct err **err)
     if (!dir)
         return err_set(err, ERR_IO, errno, "cannot read a folder of the image");
     for (struct dirent *entry; (entry = readdir(dir));) {
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && !merge_remove(folder, entry->d_name, err))
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+            !merge_remove(folder, entry->d_name, err))
             return false;
     }
     return true;
@@ -82,7 +83,8 @@ static bool
 merge_folder(int from, int into, unsigned depth, struct err **err)
 {
     if (depth > MERGE_DEPTH_LIMIT)
-        return err_set(err, ERR_CORRUPT, 0, "the folders of a layer are nested more than %d deep", MERGE_DEPTH_LIMIT);
+        return err_set(err, ERR_CORRUPT, 0, "the folders of a layer are nested more than %d deep",
+                       MERGE_DEPTH_LIMIT);
     if (faccessat(from, WHITEOUT_OPAQUE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && !merge_empty(into, err))
         return false;
     int copy = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -25,10 +25,12 @@
 #include <sys/wait.h>
 
 #define HEALTH_TIMEOUT_MS 1000
-#define HEALTH_FIRST_MS 100   /* between questions until the first good answer */
+#define HEALTH_FIRST_MS 100 /* between questions until the first good answer */
 #define HEALTH_LATER_MS 2000
-#define HEALTH_STRIKES 3      /* failures in a row that make it unhealthy */
-#define KILL_EXTRA_MS 1000 /* the server ends by itself after its grace period, which is the same */
+#define HEALTH_STRIKES 3 /* failures in a row that make it unhealthy */
+#define KILL_EXTRA_MS                                                           \
+    1000 /* the server ends by itself after its grace period, which is the same \
+          */
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_LAST_MS 30000
 #define BACKOFF_FORGET_MS 60000
@@ -64,9 +66,9 @@ struct monitor {
     enum runtime_state state;
     bool is_stopping, is_gone;
     enum monitor_job job;
-    pid_t runc;            /* the process of the job */
-    pid_t pid;             /* the container's */
-    pid_t early;           /* a child that ended while runc run had not: perhaps the container */
+    pid_t runc;  /* the process of the job */
+    pid_t pid;   /* the container's */
+    pid_t early; /* a child that ended while runc run had not: perhaps the container */
     int early_status;
     unsigned restarts, ends; /* ends in a row */
     int exit_code;
@@ -74,7 +76,7 @@ struct monitor {
 
     struct health health;
     unsigned strikes;
-    bool was_healthy;     /* in this run */
+    bool was_healthy; /* in this run */
     bool ever_healthy;
     unsigned grace_ms;
 
@@ -110,10 +112,13 @@ monitor_blame(struct monitor *monitor, const char *why)
     while (length && tail[length - 1] == '\n')
         length--;
     free(monitor->reason);
-    monitor->reason = length ? mem_printf("%s; its log ends with:\n%.*s", why, length, tail) : mem_strdup(why);
+    monitor->reason =
+        length ? mem_printf("%s; its log ends with:\n%.*s", why, length, tail) : mem_strdup(why);
 }
 
-/* --- runc ------------------------------------------------------------------------------------------------- */
+/* --- runc
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void monitor_ended(struct monitor *monitor, const char *why);
 static void monitor_deleted(struct monitor *monitor);
@@ -121,16 +126,20 @@ static void monitor_deleted(struct monitor *monitor);
 static void
 monitor_runc(struct monitor *monitor, enum monitor_job job, const char *const *argv)
 {
-    CLEANUP_FREE char *path = mem_printf("PATH=%s", str_or(getenv("PATH"), "/usr/sbin:/usr/bin:/sbin:/bin"));
-    CLEANUP_FREE char *runtime_dir = mem_printf("XDG_RUNTIME_DIR=%s", str_or(getenv("XDG_RUNTIME_DIR"), "/run"));
+    CLEANUP_FREE char *path =
+        mem_printf("PATH=%s", str_or(getenv("PATH"), "/usr/sbin:/usr/bin:/sbin:/bin"));
+    CLEANUP_FREE char *runtime_dir =
+        mem_printf("XDG_RUNTIME_DIR=%s", str_or(getenv("XDG_RUNTIME_DIR"), "/run"));
     /* Nothing else: runc acts on LISTEN_FDS and NOTIFY_SOCKET. */
     const char *const environment[] = {path, runtime_dir, NULL};
     CLEANUP_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const int fds[] = {null, monitor->log_write, monitor->log_write, monitor->published, monitor->private};
+    const int fds[] = {null, monitor->log_write, monitor->log_write, monitor->published,
+                       monitor->private};
     ERR_LOCAL(why);
     monitor->job = job;
     monitor->job_deadline = monitor_now() + RUNC_TIMEOUT_MS;
-    if (spawn_program(monitor->record.runc, argv, environment, fds, job == JOB_RUN ? 5 : 3, &monitor->runc, &why))
+    if (spawn_program(monitor->record.runc, argv, environment, fds, job == JOB_RUN ? 5 : 3,
+                      &monitor->runc, &why))
         return;
     monitor->job = JOB_NONE;
     monitor->job_deadline = NEVER;
@@ -151,26 +160,31 @@ monitor_launch(struct monitor *monitor)
     replica_log_begin(&monitor->log);
     monitor_become(monitor, RUNTIME_STARTING);
     unlink("pid");
-    const char *const argv[] = {"runc", "--root", monitor->record.runc_root, "run", "--detach", "--preserve-fds", "2",
-                                "--pid-file", "pid", "--bundle", monitor->folder, monitor->record.id, NULL};
+    const char *const argv[] = {"runc",     "--root",        monitor->record.runc_root,
+                                "run",      "--detach",      "--preserve-fds",
+                                "2",        "--pid-file",    "pid",
+                                "--bundle", monitor->folder, monitor->record.id,
+                                NULL};
     monitor_runc(monitor, JOB_RUN, argv);
 }
 
 static void
 monitor_delete(struct monitor *monitor)
 {
-    const char *const argv[] = {"runc", "--root", monitor->record.runc_root, "delete", "--force", monitor->record.id,
-                                NULL};
+    const char *const argv[] = {
+        "runc", "--root", monitor->record.runc_root, "delete", "--force", monitor->record.id, NULL};
     monitor_runc(monitor, JOB_DELETE, argv);
 }
 
-/* --- the life of the container ---------------------------------------------------------------------------- */
+/* --- the life of the container
+ * ---------------------------------------------------------------------------- */
 
 static void
 monitor_read_log(struct monitor *monitor)
 {
     char bytes[16384];
-    /* Bounded, so that a replica that prints without end cannot keep the monitor from its other duties. */
+    /* Bounded, so that a replica that prints without end cannot keep the monitor from its other
+     * duties. */
     for (int i = 0; i < 16; i++) {
         ssize_t n = read(monitor->log_read, bytes, sizeof bytes);
         if (n <= 0)
@@ -194,14 +208,16 @@ static void
 monitor_ended(struct monitor *monitor, const char *why)
 {
     monitor->pid = 0;
-    monitor->ask_at = monitor->answer_by = monitor->forget_at = monitor->term_at = monitor->kill_at = NEVER;
+    monitor->ask_at = monitor->answer_by = monitor->forget_at = monitor->term_at =
+        monitor->kill_at = NEVER;
     health_end(&monitor->health, NULL);
     monitor_read_log(monitor);
     monitor_blame(monitor, why);
     replica_log_note(&monitor->log, "%s", why);
     monitor->ends++;
     unsigned limit = monitor->ever_healthy ? ENDS_LIMIT : ENDS_LIMIT_NEVER_HEALTHY;
-    /* When it gives up, who connects shall be refused rather than wait for an answer that never comes. */
+    /* When it gives up, who connects shall be refused rather than wait for an answer that never
+     * comes. */
     if (monitor->ends >= limit)
         monitor_close_listeners(monitor);
     monitor_become(monitor, monitor->ends >= limit ? RUNTIME_FAILED : RUNTIME_BACKOFF);
@@ -215,7 +231,8 @@ monitor_container_ended(struct monitor *monitor, int status)
     char why[64];
     if (WIFSIGNALED(status)) {
         monitor->exit_code = 128 + WTERMSIG(status);
-        snprintf(why, sizeof why, "it was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(why, sizeof why, "it was ended by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
     } else {
         monitor->exit_code = WEXITSTATUS(status);
         snprintf(why, sizeof why, "it ended with exit code %d", monitor->exit_code);
@@ -223,9 +240,9 @@ monitor_container_ended(struct monitor *monitor, int status)
     monitor_ended(monitor, why);
 }
 
-/* Will the process that has only begun notice SIGTERM? As the first of its namespace it does not until it has made
- * arrangements (pid_namespaces(7)); and at the very first it is still runc. False also if it waits for the signal in
- * sigtimedwait(2), which does not show. */
+/* Will the process that has only begun notice SIGTERM? As the first of its namespace it does not
+ * until it has made arrangements (pid_namespaces(7)); and at the very first it is still runc. False
+ * also if it waits for the signal in sigtimedwait(2), which does not show. */
 static bool
 monitor_container_listens(const struct monitor *monitor)
 {
@@ -233,8 +250,10 @@ monitor_container_listens(const struct monitor *monitor)
     CLEANUP_BUF struct buf status = {0};
     if (!file_read(path, 65536, &status, NULL))
         return true;
-    const char *blocked = strstr(buf_text(&status), "\nSigBlk:\t"), *caught = strstr(buf_text(&status), "\nSigCgt:\t");
-    uint64_t signals = (blocked ? strtoull(blocked + 9, NULL, 16) : 0) | (caught ? strtoull(caught + 9, NULL, 16) : 0);
+    const char *blocked = strstr(buf_text(&status), "\nSigBlk:\t"),
+               *caught = strstr(buf_text(&status), "\nSigCgt:\t");
+    uint64_t signals = (blocked ? strtoull(blocked + 9, NULL, 16) : 0) |
+                       (caught ? strtoull(caught + 9, NULL, 16) : 0);
     return !str_starts(buf_text(&status), "Name:\trunc:") && (signals >> (SIGTERM - 1) & 1);
 }
 
@@ -271,7 +290,8 @@ monitor_ran(struct monitor *monitor, int status)
         monitor_container_ended(monitor, monitor->early_status);
     } else {
         siginfo_t info;
-        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0) { /* reaped before it was known */
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) <
+            0) { /* reaped before it was known */
             monitor_ended(monitor, "it ended while runc was starting it");
             return;
         }
@@ -351,7 +371,9 @@ monitor_stop(struct monitor *monitor, unsigned grace_ms)
         monitor_delete(monitor);
 }
 
-/* --- health ----------------------------------------------------------------------------------------------- */
+/* --- health
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void
 monitor_judge(struct monitor *monitor, enum health_result result)
@@ -370,8 +392,8 @@ monitor_judge(struct monitor *monitor, enum health_result result)
         monitor->was_healthy = monitor->ever_healthy = true;
         monitor_become(monitor, RUNTIME_HEALTHY);
     } else {
-        CLEANUP_FREE char *why = mem_printf("http://%s%s: %s", monitor->record.address, monitor->record.health_path,
-                                            monitor->health.why);
+        CLEANUP_FREE char *why = mem_printf("http://%s%s: %s", monitor->record.address,
+                                            monitor->record.health_path, monitor->health.why);
         monitor->strikes++;
         if (monitor->was_healthy && monitor->strikes >= HEALTH_STRIKES) {
             monitor->forget_at = NEVER;
@@ -391,7 +413,8 @@ monitor_ask(struct monitor *monitor)
     monitor_judge(monitor, health_ask(&monitor->health, monitor->record.address));
 }
 
-/* --- those who ask ---------------------------------------------------------------------------------------- */
+/* --- those who ask
+ * ---------------------------------------------------------------------------------------- */
 
 static void
 monitor_peer_close(struct monitor *monitor, size_t i)
@@ -410,14 +433,16 @@ monitor_accept(struct monitor *monitor)
         close(fd);
         return;
     }
-    monitor->peers[monitor->peer_count++] = (struct monitor_peer){.fd = fd, .deadline = monitor_now() + PEER_IDLE_MS};
+    monitor->peers[monitor->peer_count++] =
+        (struct monitor_peer){.fd = fd, .deadline = monitor_now() + PEER_IDLE_MS};
 }
 
 /* Returns false if the connection is done with. */
 static bool
 monitor_answer(struct monitor *monitor, struct monitor_peer *peer)
 {
-    ssize_t n = recv(peer->fd, peer->request + peer->length, sizeof peer->request - peer->length, 0);
+    ssize_t n =
+        recv(peer->fd, peer->request + peer->length, sizeof peer->request - peer->length, 0);
     if (n <= 0)
         return n < 0 && (errno == EAGAIN || errno == EINTR);
     if (peer->waits)
@@ -428,7 +453,8 @@ monitor_answer(struct monitor *monitor, struct monitor_peer *peer)
         return peer->length < sizeof peer->request;
     *newline = '\0';
     if (strcmp(peer->request, "state") == 0) {
-        struct peer_state state = {monitor->state, monitor->restarts, monitor->exit_code, monitor->pid,
+        struct peer_state state = {monitor->state, monitor->restarts, monitor->exit_code,
+                                   monitor->pid,
                                    monitor->state == RUNTIME_HEALTHY ? NULL : monitor->reason};
         CLEANUP_FREE char *text = peer_state_format(&state);
         CLEANUP_FREE char *line = mem_printf("%s\n", text);
@@ -448,7 +474,8 @@ monitor_answer(struct monitor *monitor, struct monitor_peer *peer)
     return false;
 }
 
-/* --- the loop --------------------------------------------------------------------------------------------- */
+/* --- the loop
+ * --------------------------------------------------------------------------------------------- */
 
 static void
 monitor_signals(struct monitor *monitor)
@@ -467,14 +494,16 @@ monitor_timers(struct monitor *monitor)
     int64_t now = monitor_now();
     if (now >= monitor->job_deadline) {
         monitor->job_deadline = NEVER;
-        replica_log_note(&monitor->log, "runc takes longer than %d s and is ended", RUNC_TIMEOUT_MS / 1000);
+        replica_log_note(&monitor->log, "runc takes longer than %d s and is ended",
+                         RUNC_TIMEOUT_MS / 1000);
         kill(monitor->runc, SIGKILL);
     }
     if (now >= monitor->term_at)
         monitor_terminate(monitor);
     if (now >= monitor->kill_at) {
         monitor->kill_at = monitor->term_at = NEVER;
-        replica_log_note(&monitor->log, "it did not end within %u ms and is killed", monitor->grace_ms);
+        replica_log_note(&monitor->log, "it did not end within %u ms and is killed",
+                         monitor->grace_ms);
         kill(monitor->pid, SIGKILL);
     }
     if (now >= monitor->forget_at) {
@@ -501,8 +530,9 @@ static int
 monitor_patience(const struct monitor *monitor)
 {
     int64_t next = NEVER;
-    const int64_t moments[] = {monitor->job_deadline, monitor->launch_at, monitor->ask_at, monitor->answer_by,
-                               monitor->forget_at,    monitor->term_at,   monitor->kill_at};
+    const int64_t moments[] = {monitor->job_deadline, monitor->launch_at, monitor->ask_at,
+                               monitor->answer_by,    monitor->forget_at, monitor->term_at,
+                               monitor->kill_at};
     for (size_t i = 0; i < ARRAY_LENGTH(moments); i++)
         next = moments[i] < next ? moments[i] : next;
     for (size_t i = 0; i < monitor->peer_count; i++)
@@ -546,15 +576,19 @@ monitor_loop(struct monitor *monitor)
     }
 }
 
-/* --- beginning and end ------------------------------------------------------------------------------------ */
+/* --- beginning and end
+ * ------------------------------------------------------------------------------------ */
 
 static bool
 monitor_begin(struct monitor *monitor, const char *folder, struct err **err)
 {
-    *monitor = (struct monitor){.published = MONITOR_FD_PUBLISHED, .private = MONITOR_FD_PRIVATE, .exit_code = -1,
-                                .state = RUNTIME_STARTING, .health = {.fd = -1}};
-    monitor->job_deadline = monitor->launch_at = monitor->ask_at = monitor->answer_by = monitor->forget_at =
-        monitor->term_at = monitor->kill_at = NEVER;
+    *monitor = (struct monitor){.published = MONITOR_FD_PUBLISHED,
+                                .private = MONITOR_FD_PRIVATE,
+                                .exit_code = -1,
+                                .state = RUNTIME_STARTING,
+                                .health = {.fd = -1}};
+    monitor->job_deadline = monitor->launch_at = monitor->ask_at = monitor->answer_by =
+        monitor->forget_at = monitor->term_at = monitor->kill_at = NEVER;
     monitor->folder = mem_strdup(folder);
     if (!record_read(folder, &monitor->record, err))
         return false;
@@ -582,7 +616,8 @@ monitor_begin(struct monitor *monitor, const char *folder, struct err **err)
     return true;
 }
 
-/* The port is free before those who wait are told, and the folder out of sight before it is taken apart. */
+/* The port is free before those who wait are told, and the folder out of sight before it is taken
+ * apart. */
 static void
 monitor_end(struct monitor *monitor)
 {
@@ -633,7 +668,8 @@ monitor_start(const char *folder, int published, int private, int folder_fd, str
     const int fds[MONITOR_FDS] = {null, null, null, published, private, ready[1], folder_fd};
     const char *const argv[] = {"effigy", MONITOR_VERB, folder, NULL};
     pid_t pid;
-    bool ok = spawn_program("/proc/self/exe", argv, (const char *const *)environ, fds, MONITOR_FDS, &pid, err);
+    bool ok = spawn_program("/proc/self/exe", argv, (const char *const *)environ, fds, MONITOR_FDS,
+                            &pid, err);
     close(ready[1]);
     if (!ok)
         return err_wrap(err, "cannot start a monitor");
@@ -649,5 +685,6 @@ monitor_start(const char *folder, int published, int private, int folder_fd, str
     }
     if (strcmp(text, "ok") == 0)
         return true;
-    return err_set(err, ERR_RUNTIME, 0, "cannot start a monitor: %s", length ? text : "it ended at once");
+    return err_set(err, ERR_RUNTIME, 0, "cannot start a monitor: %s",
+                   length ? text : "it ended at once");
 }

@@ -26,7 +26,8 @@ orphan_lock(const char *folder)
 pid_t
 orphan_pid(const struct local_record *record)
 {
-    const char *const argv[] = {record->runc, "--root", record->runc_root, "state", record->id, NULL};
+    const char *const argv[] = {record->runc, "--root",   record->runc_root,
+                                "state",      record->id, NULL};
     CLEANUP_BUF struct buf out = {0};
     int status;
     if (!proc_run(argv, &out, NULL, &status, NULL) || status != 0)
@@ -47,7 +48,8 @@ orphan_drain(const struct local_record *record, unsigned grace_ms, struct err **
     pid_t pid = orphan_pid(record);
     CLEANUP_FD int pidfd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     /* Asked again: it is still the container's process that the descriptor stands for. */
-    if (pidfd < 0 || orphan_pid(record) != pid || syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0)
+    if (pidfd < 0 || orphan_pid(record) != pid ||
+        syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0)
         return true;
     for (double end = clock_seconds() + grace_ms / 1000.0; clock_seconds() < end;) {
         struct pollfd ended = {.fd = pidfd, .events = POLLIN};
@@ -60,17 +62,20 @@ orphan_drain(const struct local_record *record, unsigned grace_ms, struct err **
 }
 
 bool
-orphan_end(const struct local_record *record, const char *folder, unsigned grace_ms, struct err **err)
+orphan_end(const struct local_record *record, const char *folder, unsigned grace_ms,
+           struct err **err)
 {
     if (!orphan_drain(record, grace_ms, err))
         return false;
-    const char *const argv[] = {record->runc, "--root", record->runc_root, "delete", "--force", record->id, NULL};
+    const char *const argv[] = {record->runc, "--root", record->runc_root, "delete", "--force",
+                                record->id,   NULL};
     CLEANUP_BUF struct buf errors = {0};
     int status;
     if (!proc_run(argv, NULL, &errors, &status, err))
         return err_wrap(err, "cannot remove the container %s", record->id);
     if (status != 0)
-        return err_set(err, ERR_RUNTIME, 0, "runc cannot remove the container %s: %s", record->id, buf_text(&errors));
+        return err_set(err, ERR_RUNTIME, 0, "runc cannot remove the container %s: %s", record->id,
+                       buf_text(&errors));
     CLEANUP_FREE char *parent = file_dirname(folder);
     CLEANUP_FREE char *gone = mem_printf("%s/.old-%s", parent, record->id);
     if (rename(folder, gone) < 0)

@@ -30,7 +30,8 @@ peer_is_trusted(int fd)
 {
     struct ucred who;
     socklen_t length = sizeof who;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 && (who.uid == geteuid() || who.uid == 0);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 &&
+           (who.uid == geteuid() || who.uid == 0);
 }
 
 bool
@@ -57,13 +58,15 @@ peer_send_listener(int connection, int listener)
 char *
 peer_state_format(const struct peer_state *state)
 {
-    json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:s?}", "state", runtime_state_name(state->state), "restarts",
-                             (json_int_t)state->restarts, "exit_code", (json_int_t)state->exit_code, "pid",
-                             (json_int_t)state->pid, "reason", state->reason);
+    json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:s?}", "state",
+                             runtime_state_name(state->state), "restarts",
+                             (json_int_t)state->restarts, "exit_code", (json_int_t)state->exit_code,
+                             "pid", (json_int_t)state->pid, "reason", state->reason);
     if (!json) /* the replica printed what is not UTF-8 */
-        json = json_pack("{s:s, s:I, s:I, s:I, s:s}", "state", runtime_state_name(state->state), "restarts",
-                         (json_int_t)state->restarts, "exit_code", (json_int_t)state->exit_code, "pid",
-                         (json_int_t)state->pid, "reason", "see its log");
+        json = json_pack("{s:s, s:I, s:I, s:I, s:s}", "state", runtime_state_name(state->state),
+                         "restarts", (json_int_t)state->restarts, "exit_code",
+                         (json_int_t)state->exit_code, "pid", (json_int_t)state->pid, "reason",
+                         "see its log");
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     return text;
@@ -76,16 +79,18 @@ peer_state_parse(const char *text, size_t length, struct peer_state *ret_state)
     json_int_t restarts, exit_code, pid;
     json_t *reason;
     json_t *json = json_loadb(text, length, JSON_DISABLE_EOF_CHECK, NULL);
-    bool ok = json && json_unpack(json, "{s:s, s:I, s:I, s:I, s:o}", "state", &state, "restarts", &restarts,
-                                  "exit_code", &exit_code, "pid", &pid, "reason", &reason) == 0;
+    bool ok = json &&
+              json_unpack(json, "{s:s, s:I, s:I, s:I, s:o}", "state", &state, "restarts", &restarts,
+                          "exit_code", &exit_code, "pid", &pid, "reason", &reason) == 0;
     int found = -1;
     for (int i = RUNTIME_STARTING; ok && i <= RUNTIME_FAILED; i++) {
         if (strcmp(runtime_state_name((enum runtime_state)i), state) == 0)
             found = i;
     }
     if (found >= 0)
-        *ret_state = (struct peer_state){(enum runtime_state)found, (unsigned)restarts, (int)exit_code, (pid_t)pid,
-                                         mem_strdup(json_string_value(reason))};
+        *ret_state =
+            (struct peer_state){(enum runtime_state)found, (unsigned)restarts, (int)exit_code,
+                                (pid_t)pid, mem_strdup(json_string_value(reason))};
     json_decref(json);
     return found >= 0;
 }
@@ -102,7 +107,8 @@ peer_connect(const char *folder, struct err **err)
     }
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/" PEER_SOCKET, dir);
     CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval timeout = {.tv_sec = PEER_TIMEOUT_MS / 1000, .tv_usec = PEER_TIMEOUT_MS % 1000 * 1000};
+    struct timeval timeout = {.tv_sec = PEER_TIMEOUT_MS / 1000,
+                              .tv_usec = PEER_TIMEOUT_MS % 1000 * 1000};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     int failed;
@@ -111,8 +117,11 @@ peer_connect(const char *folder, struct err **err)
     while (failed == EINTR);
     if (failed) {
         bool is_gone = failed == ENOENT || failed == ECONNREFUSED;
-        err_set(err, is_gone ? ERR_NOT_FOUND : failed == EAGAIN ? ERR_TIMEOUT : ERR_IO, failed,
-                "cannot reach the monitor in %s", folder);
+        err_set(err,
+                is_gone            ? ERR_NOT_FOUND
+                : failed == EAGAIN ? ERR_TIMEOUT
+                                   : ERR_IO,
+                failed, "cannot reach the monitor in %s", folder);
         return -1;
     }
     if (!peer_is_trusted(fd)) {
@@ -131,8 +140,11 @@ peer_request(const char *folder, const char *request, struct err **err)
     size_t length = strlen(request);
     if (send(fd, request, length, MSG_NOSIGNAL) == (ssize_t)length)
         return steal_fd(&fd);
-    err_set(err, errno == EAGAIN ? ERR_TIMEOUT : errno == EPIPE ? ERR_NOT_FOUND : ERR_IO, errno,
-            "cannot ask the monitor in %s", folder);
+    err_set(err,
+            errno == EAGAIN  ? ERR_TIMEOUT
+            : errno == EPIPE ? ERR_NOT_FOUND
+                             : ERR_IO,
+            errno, "cannot ask the monitor in %s", folder);
     return -1;
 }
 
@@ -153,7 +165,8 @@ peer_ask_state(const char *folder, struct peer_state *ret_state, struct err **er
     if (fd < 0)
         return false;
     CLEANUP_BUF struct buf reply = {0};
-    while (reply.length < PEER_REPLY_LIMIT && !(reply.length && reply.data[reply.length - 1] == '\n')) {
+    while (reply.length < PEER_REPLY_LIMIT &&
+           !(reply.length && reply.data[reply.length - 1] == '\n')) {
         char bytes[4096];
         ssize_t n = recv(fd, bytes, sizeof bytes, 0);
         if (n < 0 && errno == EINTR)
@@ -163,7 +176,8 @@ peer_ask_state(const char *folder, struct peer_state *ret_state, struct err **er
         buf_append(&reply, bytes, (size_t)n);
     }
     if (!peer_state_parse(buf_text(&reply), reply.length, ret_state))
-        return err_set(err, ERR_CORRUPT, 0, "the monitor in %s gave an answer that makes no sense", folder);
+        return err_set(err, ERR_CORRUPT, 0, "the monitor in %s gave an answer that makes no sense",
+                       folder);
     return true;
 }
 
@@ -179,8 +193,10 @@ peer_ask_listener(const char *folder, struct err **err)
     } control = {0};
     char answer = 0;
     struct iovec part = {.iov_base = &answer, .iov_len = 1};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
     ssize_t n;
     do
         n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);

@@ -12,10 +12,11 @@
 #include <string.h>
 
 bool
-spawn_program(const char *path, const char *const *argv, const char *const *environment, const int *fds, size_t count,
-              pid_t *ret_pid, struct err **err)
+spawn_program(const char *path, const char *const *argv, const char *const *environment,
+              const int *fds, size_t count, pid_t *ret_pid, struct err **err)
 {
-    /* The given descriptors may themselves lie where others must go, so all are first put out of the way. */
+    /* The given descriptors may themselves lie where others must go, so all are first put out of
+     * the way. */
     int high[SPAWN_FDS_LIMIT];
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -39,19 +40,22 @@ spawn_program(const char *path, const char *const *argv, const char *const *envi
         }
     }
     if (!failed)
-        failed = posix_spawn(ret_pid, path, &actions, &attributes, (char *const *)argv, (char *const *)environment);
+        failed = posix_spawn(ret_pid, path, &actions, &attributes, (char *const *)argv,
+                             (char *const *)environment);
     while (made)
         close(high[--made]);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
-    return failed ? err_set(err, failed == ENOENT ? ERR_NOT_FOUND : ERR_IO, failed, "cannot run %s", path) : true;
+    return failed ? err_set(err, failed == ENOENT ? ERR_NOT_FOUND : ERR_IO, failed, "cannot run %s",
+                            path)
+                  : true;
 }
 
 char *
 spawn_find(const char *program)
 {
-    CLEANUP_FREE char *path =
-        mem_printf("%s:/usr/local/sbin:/usr/sbin:/sbin", str_or(getenv("PATH"), "/usr/local/bin:/usr/bin:/bin"));
+    CLEANUP_FREE char *path = mem_printf("%s:/usr/local/sbin:/usr/sbin:/sbin",
+                                         str_or(getenv("PATH"), "/usr/local/bin:/usr/bin:/bin"));
     char *rest = path;
     for (char *dir; (dir = strsep(&rest, ":"));) {
         if (dir[0] != '/')

@@ -24,12 +24,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-/* --- the published socket --------------------------------------------------------------------------------- */
+/* --- the published socket
+ * --------------------------------------------------------------------------------- */
 
 /* One replica's copy of the socket that listens at `name`; -1 if it has none. */
 static int
-start_sibling_listener(const struct local *local, const char *id, const char *service, const char *name,
-                       char **ret_stranger)
+start_sibling_listener(const struct local *local, const char *id, const char *service,
+                       const char *name, char **ret_stranger)
 {
     CLEANUP_FREE char *folder = local_folder(local, id);
     CLEANUP(record_free) struct local_record record = {0};
@@ -77,17 +78,20 @@ start_published(const struct local *local, const struct runtime_spec *spec, stru
     return fd;
 }
 
-/* --- limits ----------------------------------------------------------------------------------------------- */
+/* --- limits
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* Can this user make a cgroup with the controller beside its own? Only the unified hierarchy (cgroups(7)) can be
- * given to users. */
+/* Can this user make a cgroup with the controller beside its own? Only the unified hierarchy
+ * (cgroups(7)) can be given to users. */
 static bool
 start_may_limit(const char *controller)
 {
     CLEANUP_BUF struct buf own = {0}, controllers = {0};
     if (!file_read("/proc/self/cgroup", 65536, &own, NULL))
         return false;
-    const char *line = str_starts(buf_text(&own), "0::/") ? buf_text(&own) : strstr(buf_text(&own), "\n0::/");
+    const char *line =
+        str_starts(buf_text(&own), "0::/") ? buf_text(&own) : strstr(buf_text(&own), "\n0::/");
     if (!line)
         return false;
     line = strchr(line, '/');
@@ -110,15 +114,17 @@ start_check_limits(const struct local *local, const struct runtime_spec *spec, s
     if (!local->is_rootless || ((!spec->memory_bytes || start_may_limit("memory")) &&
                                 (spec->cpus <= 0 || start_may_limit("cpu"))))
         return true;
-    err_set(err, ERR_UNSUPPORTED, 0, "cannot limit the %s of %s: this user may not make cgroups here",
+    err_set(err, ERR_UNSUPPORTED, 0,
+            "cannot limit the %s of %s: this user may not make cgroups here",
             spec->memory_bytes ? "memory" : "CPU", spec->service);
     return err_hint(err, "run it as root or from a systemd user unit, or without the limits");
 }
 
-/* --- the replica's folder --------------------------------------------------------------------------------- */
+/* --- the replica's folder
+ * --------------------------------------------------------------------------------- */
 
-/* Removes what earlier starts and stops left because they were killed. Whoever makes a folder holds the start lock,
- * and what was stopped is nobody's, so all that is hidden is left over. */
+/* Removes what earlier starts and stops left because they were killed. Whoever makes a folder holds
+ * the start lock, and what was stopped is nobody's, so all that is hidden is left over. */
 static void
 start_sweep(const char *replicas)
 {
@@ -162,8 +168,8 @@ start_has_seccomp(const char *runc, bool *ret_has, struct err **err)
 }
 
 static bool
-start_write_bundle(const struct local *local, const struct runtime_spec *spec, const struct local_record *record,
-                   const char *folder, struct err **err)
+start_write_bundle(const struct local *local, const struct runtime_spec *spec,
+                   const struct local_record *record, const char *folder, struct err **err)
 {
     CLEANUP_FREE char *rootfs = NULL;
     CLEANUP(oci_config_free) struct oci_config config = {0};
@@ -197,8 +203,9 @@ start_write_bundle(const struct local *local, const struct runtime_spec *spec, c
 
 /* Fills a folder that nobody sees yet, and starts its monitor when it has its name. */
 static bool
-start_in_folder(const struct local *local, const struct runtime_spec *spec, const struct local_record *record,
-                const char *hidden, int published, int private, struct err **err)
+start_in_folder(const struct local *local, const struct runtime_spec *spec,
+                const struct local_record *record, const char *hidden, int published, int private,
+                struct err **err)
 {
     CLEANUP_FREE char *folder = local_folder(local, record->id);
     if (!start_write_bundle(local, spec, record, hidden, err) || !record_write(hidden, record, err))
@@ -231,13 +238,13 @@ start_choose_id(const struct local *local, struct local_record *record, struct e
 }
 
 bool
-local_start(struct runtime *runtime, const struct runtime_spec *spec, struct runtime_replica *ret_replica,
-            struct err **err)
+local_start(struct runtime *runtime, const struct runtime_spec *spec,
+            struct runtime_replica *ret_replica, struct err **err)
 {
     const struct local *local = (const struct local *)runtime;
     if (!spec->replica->takes_listeners)
-        return err_set(err, ERR_UNSUPPORTED, 0, "cannot run %s: its server does not take listening sockets",
-                       spec->service);
+        return err_set(err, ERR_UNSUPPORTED, 0,
+                       "cannot run %s: its server does not take listening sockets", spec->service);
     if (!start_check_limits(local, spec, err))
         return false;
     CLEANUP_FD int lock = start_lock(local, err);
@@ -249,7 +256,8 @@ local_start(struct runtime *runtime, const struct runtime_spec *spec, struct run
     CLEANUP_FD int private = published < 0 ? -1 : listener_bind("127.0.0.1:0", err);
     if (private < 0)
         return err_wrap(err, "cannot start a replica of %s", spec->service);
-    CLEANUP(record_free) struct local_record record = {
+    CLEANUP(record_free)
+    struct local_record record = {
         .service = mem_strdup(spec->service),
         .generation = spec->generation,
         .manifest_digest = mem_strdup(spec->manifest->digest.text),

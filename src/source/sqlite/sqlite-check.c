@@ -58,8 +58,7 @@ check_virtual_table(sqlite3 *db, const char *table, const char *what, struct err
             "AND name NOT IN ('bytecode', 'tables_used') ORDER BY name",
             &modules);
         err_set(err, ERR_UNSUPPORTED, 0,
-                "replicas could not use the virtual table \"%s\" of %s: %s", table, what,
-                reason);
+                "replicas could not use the virtual table \"%s\" of %s: %s", table, what, reason);
         err_hint(err,
                  "replicas have the modules %s; drop the table from the master or keep its rows in "
                  "a plain one",

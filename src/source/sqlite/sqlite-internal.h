@@ -42,7 +42,8 @@ bool sqlite_master_refresh(struct sqlite_source *source, struct sqlite_master *m
                            struct err **err);
 bool sqlite_source_probe(struct source *source, struct source_probe *ret_probe, struct err **err);
 bool sqlite_source_lock(struct source *source, struct err **err);
-/* On a local file system, a file that was left alone for so long cannot change any more without another time stamp. */
+/* On a local file system, a file that was left alone for so long cannot change any more without
+ * another time stamp. */
 #define SQLITE_REST_MS 20
 /* The position alone. */
 bool sqlite_position_read(struct sqlite_source *source, struct source_position *ret_position,
@@ -57,11 +58,13 @@ sqlite3 *sqlite_master_connect(const struct sqlite_master *master, struct err **
 /* Begins a read transaction on each master whose `which` is true, and makes it take its view of the
  * database now. Never waits for one lock while it holds another: a writer of several databases may
  * wait for the latter. */
-/* Begins a read transaction on each master so that all views are of one moment: begins again while a commit to any of
- * them came in between (a view of a WAL file holds up nobody). *position, read before, becomes the views'; *ret_same
- * is false if it cannot be told whether it is exactly theirs. */
-bool sqlite_masters_begin_at_once(struct sqlite_source *source, sqlite3 *const *dbs, struct source_position *position,
-                                  bool *ret_same, struct err **err);
+/* Begins a read transaction on each master so that all views are of one moment: begins again while
+ * a commit to any of them came in between (a view of a WAL file holds up nobody). *position, read
+ * before, becomes the views'; *ret_same is false if it cannot be told whether it is exactly theirs.
+ */
+bool sqlite_masters_begin_at_once(struct sqlite_source *source, sqlite3 *const *dbs,
+                                  struct source_position *position, bool *ret_same,
+                                  struct err **err);
 bool sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs,
                           const bool *which, struct err **err);
 bool sqlite_master_begin(const struct sqlite_master *master, sqlite3 *db,

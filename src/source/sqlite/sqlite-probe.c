@@ -17,16 +17,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/file.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #define NS_PER_S INT64_C(1000000000)
 
-/* Two commits within one tick of the file system's clock leave the same time stamp. The kernel's clock ticks at least
- * every 10 ms; FAT has ticks of 2 s, and the clock of a file server is not ours. */
+/* Two commits within one tick of the file system's clock leave the same time stamp. The kernel's
+ * clock ticks at least every 10 ms; FAT has ticks of 2 s, and the clock of a file server is not
+ * ours. */
 #define GRANULARITY_LOCAL_NS (SQLITE_REST_MS * INT64_C(1000000))
 #define GRANULARITY_OTHER_NS (2 * NS_PER_S)
 
@@ -189,12 +190,14 @@ struct master_view {
     int64_t time;
 };
 
-/* How old the newest of these time stamps must be, so that no later change can have the same one. */
+/* How old the newest of these time stamps must be, so that no later change can have the same one.
+ */
 static int64_t
 stamp_granularity(int fd, int64_t modified, int64_t changed)
 {
-    static const unsigned long local[] = {EXT4_SUPER_MAGIC,   XFS_SUPER_MAGIC,       BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
-                                          F2FS_SUPER_MAGIC,   OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1 /* ZFS */};
+    static const unsigned long local[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,  BTRFS_SUPER_MAGIC,
+                                          TMPFS_MAGIC,      F2FS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC,
+                                          0x2fc12fc1 /* ZFS */};
     struct statfs fs;
     /* Old ext4 volumes have whole seconds only. */
     if (modified % NS_PER_S == 0 || changed % NS_PER_S == 0 || fstatfs(fd, &fs) < 0)

@@ -258,10 +258,11 @@ attempt_is_wal(sqlite3 *db)
     return mode && strcmp(mode, "wal") == 0;
 }
 
-/* The position, after a rest where the last commit is so recent that its time stamp could still be given to another:
- * an exact position saves the next publication from looking. */
+/* The position, after a rest where the last commit is so recent that its time stamp could still be
+ * given to another: an exact position saves the next publication from looking. */
 static bool
-position_read_rested(struct sqlite_source *source, struct source_position *ret_position, struct err **err)
+position_read_rested(struct sqlite_source *source, struct source_position *ret_position,
+                     struct err **err)
 {
     if (!sqlite_position_read(source, ret_position, err))
         return false;

@@ -157,7 +157,8 @@ base_open(struct vfs_base *base, const sqlite3_io_methods *methods, int fd, cons
     int rc = sqlite3_open_v2("/database", &base->db, flags | SQLITE_OPEN_NOMUTEX, base->name);
     if (rc == SQLITE_OK)
         return true;
-    return stop_check(err) && err_set(err, ERR_FAILED, 0, "cannot open %s: %s", what, sqlite3_errstr(rc));
+    return stop_check(err) &&
+           err_set(err, ERR_FAILED, 0, "cannot open %s: %s", what, sqlite3_errstr(rc));
 }
 
 static void

@@ -218,15 +218,16 @@ sqlite_masters_begin(const struct sqlite_source *source, sqlite3 *const *dbs, co
 }
 
 bool
-sqlite_masters_begin_at_once(struct sqlite_source *source, sqlite3 *const *dbs, struct source_position *position,
-                             bool *ret_same, struct err **err)
+sqlite_masters_begin_at_once(struct sqlite_source *source, sqlite3 *const *dbs,
+                             struct source_position *position, bool *ret_same, struct err **err)
 {
     CLEANUP_FREE bool *all = mem_new_array(source->count, sizeof *all);
     memset(all, true, source->count);
     double end = clock_seconds() + BUSY_SECONDS;
     for (;;) {
         struct source_position after = {0};
-        if (!sqlite_masters_begin(source, dbs, all, err) || !sqlite_position_read(source, &after, err))
+        if (!sqlite_masters_begin(source, dbs, all, err) ||
+            !sqlite_position_read(source, &after, err))
             return false;
         *ret_same = strcmp(position->text, after.text) == 0;
         if (*ret_same || source->count == 1) {
@@ -240,8 +241,10 @@ sqlite_masters_begin_at_once(struct sqlite_source *source, sqlite3 *const *dbs, 
         if (!stop_check(err))
             return false;
         if (clock_seconds() > end) {
-            err_set(err, ERR_BUSY, 0, "the master's files change too often to be read as of one moment");
-            return err_hint(err, "try again when less is written, or give each file a service of its own");
+            err_set(err, ERR_BUSY, 0,
+                    "the master's files change too often to be read as of one moment");
+            return err_hint(
+                err, "try again when less is written, or give each file a service of its own");
         }
     }
 }

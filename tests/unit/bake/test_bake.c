@@ -67,7 +67,8 @@ unpack(struct layer_test *test, const struct oci_layer *layer)
     ERR_LOCAL(err);
     char *out = mem_printf("%s/out%u", test->folder, serial++);
     assert_int_equal(mkdir(out, 0755), 0);
-    assert_no_err(oci_layer_unpack(test->store, &layer->descriptor, &layer->diff_id, out, NULL, &err), err);
+    assert_no_err(
+        oci_layer_unpack(test->store, &layer->descriptor, &layer->diff_id, out, NULL, &err), err);
     return out;
 }
 
@@ -77,7 +78,8 @@ count_rows(const char *folder, const char *file, const char *sql)
     CLEANUP_FREE char *uri = mem_printf("file:%s/%s?immutable=1", folder, file);
     sqlite3 *db;
     sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
     int64_t value = sqlite3_column_int64(statement, 0);
@@ -92,10 +94,12 @@ test_data(void **state)
 {
     struct layer_test *test = *state;
     ERR_LOCAL(err);
-    CLEANUP_FREE char *a = make_master(test, "catalogue.db", 4000), *b = make_master(test, "prices.db", 50);
+    CLEANUP_FREE char *a = make_master(test, "catalogue.db", 4000),
+                      *b = make_master(test, "prices.db", 50);
     struct source *source = open_source((const char *const[]){a, b}, 2);
     struct bake_data data;
-    assert_no_err(bake_data_layers(source, test->store, OCI_COMPRESSION_GZIP, NULL, 0, &data, &err), err);
+    assert_no_err(bake_data_layers(source, test->store, OCI_COMPRESSION_GZIP, NULL, 0, &data, &err),
+                  err);
     assert_int_equal(data.count, 2);
     assert_string_equal(data.files[0], "catalogue.db");
     assert_string_equal(data.files[1], "prices.db");
@@ -108,22 +112,30 @@ test_data(void **state)
     for (size_t i = 0; i < 2; i++) {
         assert_true(data.layers[i].is_new);
         CLEANUP_FREE char *out = unpack(test, &data.layers[i]);
-        CLEANUP_FREE char *file = mem_printf("data/%s", data.files[i]), *full = file_join(out, file);
+        CLEANUP_FREE char *file = mem_printf("data/%s", data.files[i]),
+                          *full = file_join(out, file);
         struct stat st;
         assert_int_equal(stat(full, &st), 0);
         assert_int_equal(st.st_mode & 07777, 0444);
         bytes += (uint64_t)st.st_size;
         assert_int_equal(count_rows(out, file, "SELECT count(*) FROM t"), i ? 45 : 3600);
-        assert_int_equal(count_rows(out, file, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+        assert_int_equal(
+            count_rows(out, file, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
 
         /* The same bytes baked at leisure give the same layer. */
         CLEANUP_FD int fd = open(full, O_RDONLY | O_CLOEXEC);
         const struct oci_layer_entry entries[] = {
             {.type = OCI_ENTRY_DIR, .path = "data", .mode = 0755},
-            {.type = OCI_ENTRY_FILE, .path = file, .mode = 0444, .size = (uint64_t)st.st_size, .fd = fd},
+            {.type = OCI_ENTRY_FILE,
+             .path = file,
+             .mode = 0444,
+             .size = (uint64_t)st.st_size,
+             .fd = fd},
         };
         struct oci_layer again;
-        assert_no_err(oci_layer_write(test->store, OCI_COMPRESSION_GZIP, entries, 2, NULL, &again, &err), err);
+        assert_no_err(
+            oci_layer_write(test->store, OCI_COMPRESSION_GZIP, entries, 2, NULL, &again, &err),
+            err);
         assert_string_equal(again.descriptor.digest.text, data.layers[i].descriptor.digest.text);
         assert_false(again.is_new);
         oci_layer_free(&again);
@@ -134,7 +146,8 @@ test_data(void **state)
     source_close(source);
 }
 
-/* A file that did not change keeps the parent's layer, even if that was compressed in another way. */
+/* A file that did not change keeps the parent's layer, even if that was compressed in another way.
+ */
 static void
 test_parent(void **state)
 {
@@ -143,12 +156,16 @@ test_parent(void **state)
     CLEANUP_FREE char *a = make_master(test, "a.db", 3000), *b = make_master(test, "b.db", 3000);
     struct source *source = open_source((const char *const[]){a, b}, 2);
     struct bake_data first, second;
-    assert_no_err(bake_data_layers(source, test->store, OCI_COMPRESSION_ZSTD, NULL, 0, &first, &err), err);
+    assert_no_err(
+        bake_data_layers(source, test->store, OCI_COMPRESSION_ZSTD, NULL, 0, &first, &err), err);
     run_sql(b, "UPDATE t SET a = 'changed' WHERE id = 7");
-    struct bake_parent parent[] = {{.file = "b.db", .layer = first.layers[1]}, {.file = "a.db", .layer = first.layers[0]}};
-    assert_no_err(bake_data_layers(source, test->store, OCI_COMPRESSION_GZIP, parent, 2, &second, &err), err);
+    struct bake_parent parent[] = {{.file = "b.db", .layer = first.layers[1]},
+                                   {.file = "a.db", .layer = first.layers[0]}};
+    assert_no_err(
+        bake_data_layers(source, test->store, OCI_COMPRESSION_GZIP, parent, 2, &second, &err), err);
     assert_false(second.layers[0].is_new);
-    assert_string_equal(second.layers[0].descriptor.digest.text, first.layers[0].descriptor.digest.text);
+    assert_string_equal(second.layers[0].descriptor.digest.text,
+                        first.layers[0].descriptor.digest.text);
     assert_string_equal(second.layers[0].descriptor.media_type, OCI_MEDIA_LAYER_ZSTD);
     assert_true(second.layers[1].is_new);
     assert_string_not_equal(second.layers[1].diff_id.text, first.layers[1].diff_id.text);
@@ -171,14 +188,16 @@ write_on(void *argument)
         abort();
     sqlite3_busy_timeout(db, 10000);
     while (!atomic_load(&writer->stop)) {
-        sqlite3_exec(db, "UPDATE t SET b = randomblob(length(b)) WHERE id = abs(random()) % 4000", NULL, NULL, NULL);
+        sqlite3_exec(db, "UPDATE t SET b = randomblob(length(b)) WHERE id = abs(random()) % 4000",
+                     NULL, NULL, NULL);
         clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 2000000}, NULL);
     }
     sqlite3_close(db);
     return NULL;
 }
 
-/* The snapshot starts again and again while a writer commits; what was speculated is thrown away. */
+/* The snapshot starts again and again while a writer commits; what was speculated is thrown away.
+ */
 static void
 test_restarts(void **state)
 {
@@ -191,11 +210,13 @@ test_restarts(void **state)
     struct source *source = open_source((const char *const[]){path}, 1);
     for (int i = 0; i < 5; i++) {
         struct bake_data data;
-        assert_no_err(bake_data_layers(source, test->store, OCI_COMPRESSION_GZIP, NULL, 0, &data, &err), err);
+        assert_no_err(
+            bake_data_layers(source, test->store, OCI_COMPRESSION_GZIP, NULL, 0, &data, &err), err);
         CLEANUP_FREE char *out = unpack(test, &data.layers[0]);
         assert_int_equal(count_rows(out, "data/busy.db", "SELECT count(*) FROM t"), 3600);
-        assert_int_equal(
-            count_rows(out, "data/busy.db", "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+        assert_int_equal(count_rows(out, "data/busy.db",
+                                    "SELECT integrity_check = 'ok' FROM pragma_integrity_check"),
+                         1);
         assert_int_equal(test_leftovers(test), 0);
         bake_data_free(&data);
     }
@@ -217,9 +238,11 @@ test_many_files(void **state)
     }
     struct source *source = open_source((const char *const *)paths, 10);
     struct bake_data data;
-    assert_no_err(bake_data_layers(source, test->store, OCI_COMPRESSION_NONE, NULL, 0, &data, &err), err);
+    assert_no_err(bake_data_layers(source, test->store, OCI_COMPRESSION_NONE, NULL, 0, &data, &err),
+                  err);
     for (size_t i = 0; i < 10; i++) {
-        CLEANUP_FREE char *out = unpack(test, &data.layers[i]), *file = mem_printf("data/m%zu.db", i);
+        CLEANUP_FREE char *out = unpack(test, &data.layers[i]),
+                          *file = mem_printf("data/m%zu.db", i);
         assert_int_equal(count_rows(out, file, "SELECT count(*) FROM t"), 270 + 9 * (int)i);
         free(paths[i]);
     }
@@ -262,7 +285,8 @@ test_interrupted(void **state)
             struct source *source = open_source((const char *const[]){path}, 1);
             struct bake_data data;
             struct err *err = NULL;
-            bool ok = bake_data_layers(source, test->store, OCI_COMPRESSION_GZIP, NULL, 0, &data, &err);
+            bool ok =
+                bake_data_layers(source, test->store, OCI_COMPRESSION_GZIP, NULL, 0, &data, &err);
             _exit(ok ? 0 : err->kind == ERR_INTERRUPTED ? 1 : 2);
         }
         clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 10000000 + delay}, NULL);
@@ -280,7 +304,8 @@ test_server_and_identity(void **state)
 {
     struct layer_test *test = *state;
     ERR_LOCAL(err);
-    CLEANUP_FREE char *server = file_join(test->folder, "server"), *missing = file_join(test->folder, "missing");
+    CLEANUP_FREE char *server = file_join(test->folder, "server"),
+                      *missing = file_join(test->folder, "missing");
     assert_true(file_write_atomic(server, "#!binary", 8, 0600, NULL));
     struct oci_layer layer;
     assert_no_err(bake_server_layer(test->store, OCI_COMPRESSION_GZIP, server, &layer, &err), err);
@@ -292,7 +317,9 @@ test_server_and_identity(void **state)
     oci_layer_free(&layer);
 
     static const char json[] = "{\"generation\":1}";
-    assert_no_err(bake_identity_layer(test->store, OCI_COMPRESSION_ZSTD, json, strlen(json), &layer, &err), err);
+    assert_no_err(
+        bake_identity_layer(test->store, OCI_COMPRESSION_ZSTD, json, strlen(json), &layer, &err),
+        err);
     CLEANUP_FREE char *out2 = unpack(test, &layer), *file2 = file_join(out2, BAKE_IDENTITY_PATH);
     CLEANUP_BUF struct buf read = {0};
     assert_no_err(file_read(file2, 100, &read, &err), err);
@@ -313,8 +340,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        BAKE_TEST(test_data),       BAKE_TEST(test_parent),  BAKE_TEST(test_restarts),
-        BAKE_TEST(test_many_files), BAKE_TEST(test_damaged), BAKE_TEST(test_interrupted),
+        BAKE_TEST(test_data),
+        BAKE_TEST(test_parent),
+        BAKE_TEST(test_restarts),
+        BAKE_TEST(test_many_files),
+        BAKE_TEST(test_damaged),
+        BAKE_TEST(test_interrupted),
         BAKE_TEST(test_server_and_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

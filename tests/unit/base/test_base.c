@@ -24,7 +24,8 @@ an_error_says_what_why_and_what_to_do(void **state)
     assert_string_equal(err->message, "cannot write x: No space left on device");
     err_hint(&err, "make room on %s", "/srv");
     err_wrap(&err, "publishing %s", "catalogue");
-    assert_string_equal(err->message, "publishing catalogue: cannot write x: No space left on device");
+    assert_string_equal(err->message,
+                        "publishing catalogue: cannot write x: No space left on device");
     assert_string_equal(err->hint, "make room on /srv");
     err_set(&err, ERR_USAGE, 0, "again");
     assert_null(err->hint);
@@ -193,9 +194,12 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_says_what_why_and_what_to_do),
         cmocka_unit_test(a_buffer_grows_and_stays_text),
-        cmocka_unit_test_setup_teardown(files_are_replaced_whole, unit_folder_setup, unit_folder_teardown),
-        cmocka_unit_test_setup_teardown(folders_are_made_and_removed, unit_folder_setup, unit_folder_teardown),
-        cmocka_unit_test_setup_teardown(a_lock_excludes_until_its_holder_ends, unit_folder_setup, unit_folder_teardown),
+        cmocka_unit_test_setup_teardown(files_are_replaced_whole, unit_folder_setup,
+                                        unit_folder_teardown),
+        cmocka_unit_test_setup_teardown(folders_are_made_and_removed, unit_folder_setup,
+                                        unit_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_lock_excludes_until_its_holder_ends, unit_folder_setup,
+                                        unit_folder_teardown),
         cmocka_unit_test(times_are_rfc3339),
         cmocka_unit_test(children_are_run_without_a_shell),
         cmocka_unit_test(what_is_secret_is_hidden),

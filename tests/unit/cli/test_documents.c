@@ -27,7 +27,8 @@ test_help_is_at_most_80_columns_wide(void **state)
 }
 
 static void
-for_each_option(const struct command *command, void (*visit)(const struct option_spec *, const char *), const char *text)
+for_each_option(const struct command *command,
+                void (*visit)(const struct option_spec *, const char *), const char *text)
 {
     const struct option_spec *lists[4];
     command_option_lists(command, lists);
@@ -50,8 +51,9 @@ option_is_in_help(const struct option_spec *option, const char *help)
 static void
 option_is_in_man(const struct option_spec *option, const char *man)
 {
-    CLEANUP_FREE char *plain = option->letter ? mem_printf("\\fB\\-%c, \\-\\-%s\\fR", option->letter, option->name)
-                                              : mem_printf("\\fB\\-\\-%s\\fR", option->name);
+    CLEANUP_FREE char *plain =
+        option->letter ? mem_printf("\\fB\\-%c, \\-\\-%s\\fR", option->letter, option->name)
+                       : mem_printf("\\fB\\-\\-%s\\fR", option->name);
     if (!strstr(man, plain))
         fail_msg("no '%s' in the manual", plain);
 }
@@ -75,7 +77,8 @@ test_every_option_is_documented(void **state)
         help_write(&help, command);
         for_each_option(command, option_is_in_man, man.data);
         for_each_option(command, option_is_in_help, help.data);
-        for (const struct argument_spec *argument = command->arguments; argument->name; argument++) {
+        for (const struct argument_spec *argument = command->arguments; argument->name;
+             argument++) {
             assert_non_null(strstr(man.data, argument->name));
             assert_non_null(strstr(help.data, argument->name));
         }
@@ -104,8 +107,8 @@ test_every_page_is_installed(void **state)
     }
 }
 
-/* Within one command a name or letter means one option; and no letter is a flag here and takes a value there, since
- * the completion does not know the command when it skips values. */
+/* Within one command a name or letter means one option; and no letter is a flag here and takes a
+ * value there, since the completion does not know the command when it skips values. */
 static void
 test_options_do_not_collide(void **state)
 {
@@ -139,14 +142,16 @@ test_options_do_not_collide(void **state)
 static void
 test_exit_codes_are_those_of_err_h(void **state)
 {
-    /* Every number that err_kind_name() knows by a name of its own is in the table, and the reverse. */
+    /* Every number that err_kind_name() knows by a name of its own is in the table, and the
+     * reverse. */
     for (int kind = 1; kind < 256; kind++) {
         const char *name = err_kind_name((enum err_kind)kind);
         bool known = kind == ERR_FAILED || strcmp(name, "failed") != 0, listed = false;
         for (const struct exit_code *code = exit_codes; code->text; code++)
             listed = listed || (int)code->kind == kind;
         if (known != listed)
-            fail_msg("exit code %d (%s) is %s the table", kind, name, listed ? "only in" : "not in");
+            fail_msg("exit code %d (%s) is %s the table", kind, name,
+                     listed ? "only in" : "not in");
     }
 }
 
@@ -161,7 +166,8 @@ test_exit_codes_are_those_of_the_operations_guide(void **state)
         skip();
     assert_ok(file_read(path, 1 << 20, &text, &err), err);
     size_t listed = 0;
-    for (const char *line = text.data; *line; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] == '\n')) {
+    for (const char *line = text.data; *line;
+         line += strcspn(line, "\n") + (line[strcspn(line, "\n")] == '\n')) {
         unsigned code;
         char name[32];
         if (sscanf(line, "| %u | `%31[a-z-]` |", &code, name) != 2)

@@ -63,7 +63,8 @@ test_error(void **state)
     assert_string_equal(buf_text(&plain), "effigy: there is no service 'x'\n");
     err_hint(&err, "did you mean 'y'?");
     out_error_text(err, &text);
-    assert_string_equal(buf_text(&text), "effigy: there is no service 'x'\n  hint: did you mean 'y'?\n");
+    assert_string_equal(buf_text(&text),
+                        "effigy: there is no service 'x'\n  hint: did you mean 'y'?\n");
     json_t *json = out_error_json(err);
     char *dump = json_dumps(json, JSON_COMPACT);
     assert_string_equal(dump, "{\"kind\":\"not-found\",\"message\":\"there is no service 'x'\","
@@ -76,7 +77,9 @@ static void
 test_terminals_are_safe(void **state)
 {
     CLEANUP_BUF struct buf text = {0};
-    buf_puts(&text, "a\x1b[31m\tb\r\n\x7f" "\xc2\x9b" "1m\xc3\xa9\xc2\xa0");
+    buf_puts(&text, "a\x1b[31m\tb\r\n\x7f"
+                    "\xc2\x9b"
+                    "1m\xc3\xa9\xc2\xa0");
     out_make_safe(&text);
     assert_string_equal(buf_text(&text), "a?[31m\tb?\n???1m\xc3\xa9\xc2\xa0");
     struct buf empty = {0};

@@ -73,8 +73,8 @@ test_help_and_version(void **state)
     assert_true(line.help && !line.command);
     assert_ok(parse("--version", &line, &err), err);
     assert_true(line.version);
-    static const char *const help[] = {"rollback --help", "rollback -h", "rollback --help --nonsense x y z",
-                                       "rollback shop -qh"};
+    static const char *const help[] = {"rollback --help", "rollback -h",
+                                       "rollback --help --nonsense x y z", "rollback shop -qh"};
     for (size_t i = 0; i < ARRAY_LENGTH(help); i++) {
         assert_ok(parse(help[i], &line, &err), err);
         assert_true(line.help);
@@ -94,7 +94,8 @@ test_wrong(void **state)
         {"rolback shop g1", "there is no command", "'rollback'"},
         {"xyzzyxyzzy", "there is no command", "effigy help"},
         {"mann effigy.1", "there is no command", NULL},
-        {"run shop --replica 2", "run: there is no option '--replica'", "did you mean '--replicas'?"},
+        {"run shop --replica 2", "run: there is no option '--replica'",
+         "did you mean '--replicas'?"},
         {"run shop --repl 2", "there is no option '--repl'", "did you mean '--replicas'?"},
         {"run shop --prot=2", "there is no option '--prot'", "did you mean '--port'?"},
         {"run shop --zzzzzzzzz", "there is no option", "effigy run --help"},
@@ -102,7 +103,8 @@ test_wrong(void **state)
         {"publish shop -n 2", "there is no option '-n'", NULL},
         {"publish shop --root x", "there is no option '--root'", NULL},
         {"--root x publish shop", "it takes no option --root", "effigy publish --help"},
-        {"--force publish shop", "there is no option '--force' in front of a command", "effigy --help"},
+        {"--force publish shop", "there is no option '--force' in front of a command",
+         "effigy --help"},
         {"run shop --port", "--port needs a value: N", NULL},
         {"run shop -p", "--port needs a value", NULL},
         {"run shop --port=", "--port has an empty value", NULL},
@@ -120,9 +122,11 @@ test_wrong(void **state)
         {"rollback shop", "the argument gK is missing", "effigy rollback NAME gK"},
         {"publish a b", "the argument 'b' is one too many", "effigy publish --help"},
         {"publish ~", "NAME is empty", NULL},
-        {"init shop --image oci:x", "the option --master URL is missing", "--master URL --image REF"},
+        {"init shop --image oci:x", "the option --master URL is missing",
+         "--master URL --image REF"},
         {"init shop --master sqlite:x", "the option --image REF is missing", NULL},
-        {"verify shop --against mister", "--against: 'mister' is not 'master'", "did you mean 'master'?"},
+        {"verify shop --against mister", "--against: 'mister' is not 'master'",
+         "did you mean 'master'?"},
         {"config sampel", "WHAT: 'sampel' is not 'sample' or 'services'", "did you mean 'sample'?"},
         {"completion fish", "SHELL: 'fish' is not 'bash'", NULL},
         {"publish shop -q -v", "contradict", NULL},
@@ -135,7 +139,8 @@ test_wrong(void **state)
             fail_msg("accepted: %s", cases[i].words);
         assert_int_equal(err->kind, ERR_USAGE);
         assert_non_null(err->hint);
-        if (!strstr(err->message, cases[i].message) || (cases[i].hint && !strstr(err->hint, cases[i].hint)))
+        if (!strstr(err->message, cases[i].message) ||
+            (cases[i].hint && !strstr(err->hint, cases[i].hint)))
             fail_msg("%s\n  gives  %s\n  hint   %s\n", cases[i].words, err->message, err->hint);
     }
 }
@@ -143,7 +148,8 @@ test_wrong(void **state)
 static void
 test_wants_json(void **state)
 {
-    const char *const yes[] = {"effigy", "publsh", "--json"}, *const no[] = {"effigy", "publish", "--", "--json"};
+    const char *const yes[] = {"effigy", "publsh", "--json"}, *const no[] = {"effigy", "publish",
+                                                                             "--", "--json"};
     assert_true(command_line_wants_json(3, yes));
     assert_false(command_line_wants_json(4, no));
     assert_false(command_line_wants_json(1, no));
@@ -168,8 +174,10 @@ test_targets(void **state)
         assert_string_equal(name, right[i].name);
         assert_true(right[i].tag ? tag && strcmp(tag, right[i].tag) == 0 : !tag);
     }
-    static const char *const wrong[] = {"shop:", ":g1", "shop:2", "shop:g0", "shop:g01", "shop:g", "shop:g1x",
-                                        "shop:G1", "shop:g99999999999", "shop:sha256:abc", "shop:../g1"};
+    static const char *const wrong[] = {"shop:",           ":g1",       "shop:2",
+                                        "shop:g0",         "shop:g01",  "shop:g",
+                                        "shop:g1x",        "shop:G1",   "shop:g99999999999",
+                                        "shop:sha256:abc", "shop:../g1"};
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         ERR_LOCAL(err);
         char *name, *tag;
@@ -186,8 +194,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_right),       cmocka_unit_test(test_help_and_version),
-        cmocka_unit_test(test_wrong),       cmocka_unit_test(test_wants_json),
+        cmocka_unit_test(test_right),   cmocka_unit_test(test_help_and_version),
+        cmocka_unit_test(test_wrong),   cmocka_unit_test(test_wants_json),
         cmocka_unit_test(test_targets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEAD "services:\n  - name: catalogue\n    master: sqlite:catalogue.db\n    image: oci:./images\n"
+#define HEAD \
+    "services:\n  - name: catalogue\n    master: sqlite:catalogue.db\n    image: oci:./images\n"
 
 static bool
 parse(const char *text, struct config **ret_config, struct err **err)
@@ -23,30 +24,32 @@ test_all_keys(void **state)
 {
     CLEANUP_CONFIG struct config *config = NULL;
     ERR_LOCAL(err);
-    assert_ok(parse("services:\n"
-                    "  - name: catalogue\n"
-                    "    master: sqlite:catalogue.db\n"
-                    "    attach:\n"
-                    "      - name: prices\n"
-                    "        master: sqlite:prices.db\n"
-                    "      - {name: stock, master: 'sqlite:stock.db'}\n"
-                    "    image: oci:./images/catalogue\n"
-                    "    compression: zstd\n"
-                    "    runtime: local\n"
-                    "    listen: \"::1\"\n"
-                    "    port: 8080\n"
-                    "    replicas: 3\n"
-                    "    memory: 256MiB\n"
-                    "    cpus: 1.5\n"
-                    "    health_timeout: 2m\n"
-                    "    grace: 500ms\n"
-                    "    serve: {max_rows: 7, max_bytes: 1MiB, max_time: 250ms, max_heap: 2MiB, queue: 3,\n"
-                    "            workers: 4, cache_seconds: 60, cors: true}\n"
-                    "  - name: second\n"
-                    "    master: sqlite:b.db\n"
-                    "    image: oci:b\n",
-                    &config, &err),
-              err);
+    assert_ok(
+        parse(
+            "services:\n"
+            "  - name: catalogue\n"
+            "    master: sqlite:catalogue.db\n"
+            "    attach:\n"
+            "      - name: prices\n"
+            "        master: sqlite:prices.db\n"
+            "      - {name: stock, master: 'sqlite:stock.db'}\n"
+            "    image: oci:./images/catalogue\n"
+            "    compression: zstd\n"
+            "    runtime: local\n"
+            "    listen: \"::1\"\n"
+            "    port: 8080\n"
+            "    replicas: 3\n"
+            "    memory: 256MiB\n"
+            "    cpus: 1.5\n"
+            "    health_timeout: 2m\n"
+            "    grace: 500ms\n"
+            "    serve: {max_rows: 7, max_bytes: 1MiB, max_time: 250ms, max_heap: 2MiB, queue: 3,\n"
+            "            workers: 4, cache_seconds: 60, cors: true}\n"
+            "  - name: second\n"
+            "    master: sqlite:b.db\n"
+            "    image: oci:b\n",
+            &config, &err),
+        err);
     assert_int_equal(config->service_count, 2);
     const struct config_service *s = &config->services[0];
     assert_string_equal(s->name, "catalogue");
@@ -81,7 +84,8 @@ test_defaults(void **state)
 {
     CLEANUP_CONFIG struct config *config = NULL;
     ERR_LOCAL(err);
-    assert_ok(parse(HEAD "    attach:\n    serve:\n", &config, &err), err); /* all below was commented out */
+    assert_ok(parse(HEAD "    attach:\n    serve:\n", &config, &err),
+              err); /* all below was commented out */
     const struct config_service *s = &config->services[0];
     assert_int_equal(s->attach_count, 0);
     assert_string_equal(s->compression, "gzip");
@@ -122,8 +126,8 @@ test_every_default_and_example_is_valid(void **state)
             assert_ok(config_value_set(key, record, texts[k], "it", &err), err);
             CLEANUP_FREE char *again = config_value_format(key, record);
             assert_string_equal(again, texts[k]);
-            bool is_text = key->type != CONFIG_BOOL && key->type != CONFIG_UNSIGNED && key->type != CONFIG_BYTES &&
-                           key->type != CONFIG_DURATION;
+            bool is_text = key->type != CONFIG_BOOL && key->type != CONFIG_UNSIGNED &&
+                           key->type != CONFIG_BYTES && key->type != CONFIG_DURATION;
             if (is_text)
                 free(*(char **)((char *)record + key->offset));
             free(record);
@@ -134,7 +138,8 @@ test_every_default_and_example_is_valid(void **state)
 static void
 test_no_services(void **state)
 {
-    static const char *const texts[] = {"services:\n", "services: []\n", "services: ~\n", "---\nservices:\n...\n"};
+    static const char *const texts[] = {"services:\n", "services: []\n", "services: ~\n",
+                                        "---\nservices:\n...\n"};
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         CLEANUP_CONFIG struct config *config = NULL;
         ERR_LOCAL(err);
@@ -157,20 +162,25 @@ static const struct {
     {"- name: a\n", "effigy.yaml:1:1: ", "sample"},
     {"service:\n", "effigy.yaml:1:1: unknown key 'service'", "did you mean 'services'"},
     {"{}\n", "has no 'services'", "sample"},
-    {"services:\n  catalogue:\n    image: x\n", "effigy.yaml:2:3: services must be a list", "- name:"},
+    {"services:\n  catalogue:\n    image: x\n", "effigy.yaml:2:3: services must be a list",
+     "- name:"},
     {"services: catalogue\n", "services must be a list", NULL},
     {"services:\n  - catalogue\n", "effigy.yaml:2:5: services: an entry is not", NULL},
-    {"services:\n  - name: a\n    master: b\n", "effigy.yaml:2:5: a service has no 'image'", "image: oci:"},
+    {"services:\n  - name: a\n    master: b\n", "effigy.yaml:2:5: a service has no 'image'",
+     "image: oci:"},
     {"services: [{name: a, image: b}]\n", "a service has no 'master'", NULL},
-    {HEAD "    prot: 1\n", "effigy.yaml:5:5: unknown key 'prot' in a service", "did you mean 'port'"},
+    {HEAD "    prot: 1\n", "effigy.yaml:5:5: unknown key 'prot' in a service",
+     "did you mean 'port'"},
     {HEAD "    max_rows: 1\n", "unknown key 'max_rows' in a service", "belongs into 'serve'"},
     {HEAD "    zzzzzzzzzzzz: 1\n", "unknown key", "the keys are name, master"},
-    {HEAD "    serve:\n      max_row: 1\n", "effigy.yaml:6:7: unknown key 'max_row' in 'serve'", "'max_rows'"},
+    {HEAD "    serve:\n      max_row: 1\n", "effigy.yaml:6:7: unknown key 'max_row' in 'serve'",
+     "'max_rows'"},
     {HEAD "    image: x\n", "effigy.yaml:5:5: the key 'image' is given twice", "keep one"},
     {HEAD "    serve: {queue: 1, queue: 2}\n", "'queue' is given twice", NULL},
     {HEAD "    \"por\\x1b[31mt\": 1\n", "unknown key 'por\\x1b[31mt'", NULL},
     {HEAD "    ? [a, b]\n    : 1\n", "a key must be a word", NULL},
-    {HEAD "    port: http\n", "effigy.yaml:5:11: port: 'http' is not a number from 1 to 65535", "port: 8080"},
+    {HEAD "    port: http\n", "effigy.yaml:5:11: port: 'http' is not a number from 1 to 65535",
+     "port: 8080"},
     {HEAD "    port: 0\n", "not a number from 1", NULL},
     {HEAD "    port: 65536\n", "not a number from 1", NULL},
     {HEAD "    port: -1\n", "not a number from 1", NULL},
@@ -199,11 +209,13 @@ static const struct {
     {HEAD "    serve: [1]\n", "serve must be a group", NULL},
     {HEAD "    attach: prices\n", "attach must be a list", NULL},
     {HEAD "    attach: [{name: a}]\n", "an attached database has no 'master'", NULL},
-    {HEAD "    attach: [{name: main, master: b}]\n", "'main' is a name that the database keeps", "prices"},
+    {HEAD "    attach: [{name: main, master: b}]\n", "'main' is a name that the database keeps",
+     "prices"},
     {HEAD "    attach: [{name: temp, master: b}]\n", "'temp' is a name", NULL},
     {HEAD "    attach:\n      - name: a\n        master: b\n      - name: a\n        master: c\n",
      "effigy.yaml:8:15: a second attached database", NULL},
-    {HEAD "  - name: catalogue\n    master: b\n    image: c\n", "effigy.yaml:5:11: a second service", "another name"},
+    {HEAD "  - name: catalogue\n    master: b\n    image: c\n",
+     "effigy.yaml:5:11: a second service", "another name"},
     {"services: [{name: Upper, master: a, image: b}]", "'Upper' is not a name", "name: catalogue"},
     {"services: [{name: \"\", master: a, image: b}]", "'' is not a name", NULL},
     {"services: [{name: ../etc, master: a, image: b}]", "is not a name", NULL},
@@ -228,7 +240,8 @@ static const struct {
     {"\xff\xfe\x73\x00", "not UTF-8", NULL},
     {"services: \x01\n", "effigy.yaml: control characters", NULL},
     {HEAD "    cpus: ${env:EFFIGY_TEST_UNSET}\n",
-     "effigy.yaml:5:11: cpus: ${env:EFFIGY_TEST_UNSET}: the environment variable EFFIGY_TEST_UNSET is not set",
+     "effigy.yaml:5:11: cpus: ${env:EFFIGY_TEST_UNSET}: the environment variable EFFIGY_TEST_UNSET "
+     "is not set",
      "export"},
     {HEAD "    cpus: ${env:A B}\n", "does not hold the name", NULL},
     {HEAD "    cpus: ${env:}\n", "does not hold the name", NULL},
@@ -236,7 +249,8 @@ static const struct {
     {HEAD "    cpus: ${home}\n", "${home} is no reference", "${env:NAME}"},
     {HEAD "    cpus: ${env:A\n", "does not end", "$${"},
     {HEAD "    cpus: ${env:${env:A}}\n", "inside a reference", NULL},
-    {HEAD "    cpus: ${file:/nonexistent/file}\n", "cpus: ${file:/nonexistent/file}: cannot open", NULL},
+    {HEAD "    cpus: ${file:/nonexistent/file}\n", "cpus: ${file:/nonexistent/file}: cannot open",
+     NULL},
     {HEAD "    cpus: ${file:/dev/zero}\n", "larger than the 65536 bytes", NULL},
     {HEAD "    cpus: ${file:/}\n", "Is a directory", NULL},
 };
@@ -253,9 +267,11 @@ test_wrong(void **state)
         }
         assert_int_equal(err->kind, ERR_CONFIG);
         if (!strstr(err->message, wrong[i].message))
-            fail_msg("%s\n  gives    %s\n  without  %s", wrong[i].text, err->message, wrong[i].message);
+            fail_msg("%s\n  gives    %s\n  without  %s", wrong[i].text, err->message,
+                     wrong[i].message);
         if (wrong[i].hint && (!err->hint || !strstr(err->hint, wrong[i].hint)))
-            fail_msg("%s\n  hints    %s\n  without  %s", wrong[i].text, str_or(err->hint, "(none)"), wrong[i].hint);
+            fail_msg("%s\n  hints    %s\n  without  %s", wrong[i].text, str_or(err->hint, "(none)"),
+                     wrong[i].hint);
         assert_null(config);
     }
 }
@@ -292,7 +308,10 @@ test_byte_order_mark_and_line_ends(void **state)
 {
     CLEANUP_CONFIG struct config *config = NULL;
     ERR_LOCAL(err);
-    assert_ok(parse("\xef\xbb\xbfservices:\r\n- name: a\r\n  master: sqlite:b\r\n  image: oci:c\r\n", &config, &err), err);
+    assert_ok(
+        parse("\xef\xbb\xbfservices:\r\n- name: a\r\n  master: sqlite:b\r\n  image: oci:c\r\n",
+              &config, &err),
+        err);
     assert_string_equal(config->services[0].image, "oci:c");
 }
 
@@ -325,7 +344,8 @@ test_references(void **state)
     assert_int_equal(s->port, 8081);
 }
 
-/* Wherever a value that came from outside is wrong, the message shows the reference and not the value. */
+/* Wherever a value that came from outside is wrong, the message shows the reference and not the
+ * value. */
 static void
 test_secrets_stay_secret(void **state)
 {
@@ -333,12 +353,13 @@ test_secrets_stay_secret(void **state)
     write_text(*state, "lines", "hunter2\nhunter2\n");
     setenv("EFFIGY_TEST_SECRET", "hunter2", 1);
     setenv("EFFIGY_TEST_ESCAPE", "hunter2\x1b[0m", 1);
-    static const char *const values[] = {"${env:EFFIGY_TEST_SECRET}", "${file:secret}", "${file:lines}",
-                                         "${env:EFFIGY_TEST_ESCAPE}"};
+    static const char *const values[] = {"${env:EFFIGY_TEST_SECRET}", "${file:secret}",
+                                         "${file:lines}", "${env:EFFIGY_TEST_ESCAPE}"};
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        if (key->type == CONFIG_LIST || key->type == CONFIG_MAPPING || key->section != CONFIG_SERVICE ||
-            key->type == CONFIG_STRING || key->type == CONFIG_NAME)
+        if (key->type == CONFIG_LIST || key->type == CONFIG_MAPPING ||
+            key->section != CONFIG_SERVICE || key->type == CONFIG_STRING ||
+            key->type == CONFIG_NAME)
             continue;
         for (size_t k = 0; k < ARRAY_LENGTH(values); k++) {
             ERR_LOCAL(err);
@@ -354,8 +375,9 @@ test_secrets_stay_secret(void **state)
     /* A name that is given twice, too. */
     ERR_LOCAL(err);
     struct config *config = NULL;
-    static const char twice[] = "services:\n- {name: '${env:EFFIGY_TEST_SECRET}', master: a, image: b}\n"
-                                "- {name: '${env:EFFIGY_TEST_SECRET}', master: a, image: b}\n";
+    static const char twice[] =
+        "services:\n- {name: '${env:EFFIGY_TEST_SECRET}', master: a, image: b}\n"
+        "- {name: '${env:EFFIGY_TEST_SECRET}', master: a, image: b}\n";
     assert_false(config_parse(twice, strlen(twice), "effigy.yaml", ".", &config, &err));
     assert_null(strstr(err->message, "hunter2"));
 }
@@ -430,7 +452,8 @@ main(void)
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_byte_order_mark_and_line_ends),
         cmocka_unit_test_setup_teardown(test_references, unit_folder_setup, unit_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_secrets_stay_secret, unit_folder_setup, unit_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_secrets_stay_secret, unit_folder_setup,
+                                        unit_folder_teardown),
         cmocka_unit_test(test_find_service),
         cmocka_unit_test_setup_teardown(test_load, unit_folder_setup, unit_folder_teardown),
     };

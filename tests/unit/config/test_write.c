@@ -53,7 +53,8 @@ test_sample_gives_the_defaults(void **state)
     config_write_sample(&sample);
     CLEANUP_FREE char *was = effective(buf_text(&sample));
     CLEANUP_FREE char *plain =
-        effective("services: [{name: catalogue, master: 'sqlite:catalogue.db', image: 'oci:./images/catalogue'}]");
+        effective("services: [{name: catalogue, master: 'sqlite:catalogue.db', image: "
+                  "'oci:./images/catalogue'}]");
     assert_string_equal(was, plain);
     for (size_t i = 0; i < config_key_count; i++) {
         CLEANUP_FREE char *key = mem_printf("%s:", config_keys[i].name);
@@ -71,7 +72,8 @@ test_sample_without_its_comment_signs(void **state)
     CLEANUP_FREE char *live = uncommented(buf_text(&sample));
     CLEANUP_CONFIG struct config *config = parsed(live);
     CLEANUP_CONFIG struct config *plain =
-        parsed("services: [{name: catalogue, master: 'sqlite:catalogue.db', image: 'oci:./images/catalogue'}]");
+        parsed("services: [{name: catalogue, master: 'sqlite:catalogue.db', image: "
+               "'oci:./images/catalogue'}]");
     const struct config_service *s = &config->services[0];
     assert_string_equal(s->attach[0].name, "prices");
     assert_int_equal(s->port, 8080);
@@ -121,10 +123,11 @@ test_passwords_in_urls_are_hidden(void **state)
         {"sqlite:a@b:c", "sqlite:a@b:c"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        CLEANUP_FREE char *text = mem_printf("services: [{name: a, master: '%s', image: b}]", cases[i].url);
+        CLEANUP_FREE char *text =
+            mem_printf("services: [{name: a, master: '%s', image: b}]", cases[i].url);
         CLEANUP_CONFIG struct config *config = parsed(text);
-        CLEANUP_FREE char *shown =
-            config_value_shown(config, config_key_find(CONFIG_SERVICE, "master"), &config->services[0], 0, 0);
+        CLEANUP_FREE char *shown = config_value_shown(
+            config, config_key_find(CONFIG_SERVICE, "master"), &config->services[0], 0, 0);
         assert_string_equal(shown, cases[i].shown);
     }
 }
@@ -144,20 +147,24 @@ test_add_to_text(void **state)
         {"services: # none yet", true},
         {"services:\n- name: a\n  master: x\n  image: y\n", true},
         {"services:\n- name: a\n  master: x\n  image: y", true},
-        {"services:\n        - name: a\n          master: x\n          image: y\n# the end\n", true},
+        {"services:\n        - name: a\n          master: x\n          image: y\n# the end\n",
+         true},
         {"services:\n  - {name: a, master: x, image: y}\n\n\n", true},
-        {"services:\n  - name: a\n    master: x\n    image: y\n    serve:\n      cors: true\n", true},
+        {"services:\n  - name: a\n    master: x\n    image: y\n    serve:\n      cors: true\n",
+         true},
         {"services:\r\n  - name: a\r\n    master: x\r\n    image: y\r\n", true},
         {"services: [{name: a, master: x, image: y}]\n", false},
         {"services: []\n", false},
         {"{services: [{name: a, master: x, image: y}]}\n", false},
         {"services:\n  - name: a\n    master: x\n    image: y\n...\n", false},
     };
-    const struct config_new_service service = {.name = "new", .master = "sqlite:it's", .image = "oci:new", .port = 81};
+    const struct config_new_service service = {
+        .name = "new", .master = "sqlite:it's", .image = "oci:new", .port = 81};
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         CLEANUP_BUF struct buf text = {0};
         ERR_LOCAL(err);
-        bool ok = config_add_text(cases[i].before, strlen(cases[i].before), "effigy.yaml", ".", &service, &text, &err);
+        bool ok = config_add_text(cases[i].before, strlen(cases[i].before), "effigy.yaml", ".",
+                                  &service, &text, &err);
         if (ok != cases[i].works)
             fail_msg("%s: %s", cases[i].before, unit_message(err));
         if (!ok) {
@@ -174,7 +181,8 @@ test_add_to_text(void **state)
         assert_int_equal(last->port, 81);
         assert_int_equal(last->replicas, 1);
         CLEANUP_BUF struct buf again = {0};
-        assert_false(config_add_text(text.data, text.length, "effigy.yaml", ".", &service, &again, &err));
+        assert_false(
+            config_add_text(text.data, text.length, "effigy.yaml", ".", &service, &again, &err));
         assert_int_equal(err->kind, ERR_USAGE);
     }
 }
@@ -187,7 +195,8 @@ test_add_to_file(void **state)
     unsetenv("EFFIGY_CONFIG");
     ERR_LOCAL(err);
     CLEANUP_FREE char *path = NULL, *linked = NULL, *far = NULL, *here = realpath(".", NULL);
-    struct config_new_service service = {.name = "a", .master = "sqlite:a.db", .image = "oci:./images/a", .replicas = 2};
+    struct config_new_service service = {
+        .name = "a", .master = "sqlite:a.db", .image = "oci:./images/a", .replicas = 2};
     assert_ok(config_add_service(NULL, &service, &path, &err), err);
     assert_string_equal(path, "effigy.yaml");
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Publishing, the list of generations, verifying and exporting, on a real SQLite master and a real image layout. What
- * needs running replicas is in tests/e2e. */
+/* Publishing, the list of generations, verifying and exporting, on a real SQLite master and a real
+ * image layout. What needs running replicas is in tests/e2e. */
 #include "control/publish.h"
 #include "control/server.h"
 #include "control/service.h"
@@ -46,9 +46,13 @@ scene_setup(void **state)
     CLEANUP_FREE char *server = mem_printf("%s/effigy-serve", server_dir);
     CLEANUP_FREE char *lib = mem_printf("%s/lib", scene->folder);
     file_make_dirs(server_dir, 0755, NULL);
-    file_write_atomic(server, "\x7f""ELF", 4, 0755, NULL);
+    file_write_atomic(server,
+                      "\x7f"
+                      "ELF",
+                      4, 0755, NULL);
     setenv("EFFIGY_LIBDIR", lib, 1);
-    sql(scene->master, "create table item(id integer primary key, name text); insert into item(name) values('crown'),('orb')");
+    sql(scene->master, "create table item(id integer primary key, name text); insert into "
+                       "item(name) values('crown'),('orb')");
     const char *yaml = "services:\n"
                        "  - name: shop\n"
                        "    master: sqlite:shop.db\n"
@@ -127,7 +131,8 @@ the_same_state_gives_no_new_generation(void **state)
     publish_result_free(&fourth);
 }
 
-/* With servers for two architectures the tags name an index of two images that share everything but the server. */
+/* With servers for two architectures the tags name an index of two images that share everything but
+ * the server. */
 static void
 one_index_carries_the_images_of_all_architectures(void **state)
 {
@@ -138,7 +143,11 @@ one_index_carries_the_images_of_all_architectures(void **state)
     CLEANUP_FREE char *server = mem_printf("%s/effigy-serve", dir);
     ERR_LOCAL(err);
     assert_ok(file_make_dirs(dir, 0755, &err), err);
-    assert_ok(file_write_atomic(server, "\x7f""ELF of another kind", 20, 0755, &err), err);
+    assert_ok(file_write_atomic(server,
+                                "\x7f"
+                                "ELF of another kind",
+                                20, 0755, &err),
+              err);
     struct publish_result result = must_publish(scene, false);
     assert_string_equal(result.generation.top.media_type, OCI_MEDIA_INDEX);
     struct oci_store *store = NULL;
@@ -151,7 +160,8 @@ one_index_carries_the_images_of_all_architectures(void **state)
     assert_int_equal(manifest[0].layer_count, 3);
     assert_int_equal(manifest[1].layer_count, 3);
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(oci_digest_equal(&manifest[0].layers[i].digest, &manifest[1].layers[i].digest), i > 0);
+        assert_int_equal(
+            oci_digest_equal(&manifest[0].layers[i].digest, &manifest[1].layers[i].digest), i > 0);
     for (size_t i = 0; i < 2; i++) {
         oci_descriptor_free(&image[i]);
         oci_manifest_free(&manifest[i]);
@@ -159,7 +169,8 @@ one_index_carries_the_images_of_all_architectures(void **state)
     oci_store_close(store);
     struct verify_result verified;
     assert_ok(verify(scene->config, scene->service, "g1", true, &verified, &err), err);
-    assert_int_equal(verified.blobs, 9); /* an index, two manifests, two configs, two servers, data and identity */
+    assert_int_equal(verified.blobs,
+                     9); /* an index, two manifests, two configs, two servers, data and identity */
     verify_result_free(&verified);
     struct publish_result again = must_publish(scene, false);
     assert_false(again.changed);
@@ -192,7 +203,8 @@ generations_are_listed_in_order_and_tags_of_others_left_alone(void **state)
     }
     struct oci_store *store = NULL;
     ERR_LOCAL(err);
-    assert_ok(service_open_store(scene->config, scene->service, OCI_STORE_CREATE, &store, &err), err);
+    assert_ok(service_open_store(scene->config, scene->service, OCI_STORE_CREATE, &store, &err),
+              err);
     assert_ok(oci_store_lock(store, &err), err);
     struct generation ninth;
     assert_ok(generation_read(store, "g9", &ninth, &err), err);
@@ -233,7 +245,8 @@ an_image_of_another_service_is_refused(void **state)
     struct scene *scene = *state;
     struct publish_result first = must_publish(scene, false);
     publish_result_free(&first);
-    const char *yaml = "services:\n  - name: other\n    master: sqlite:shop.db\n    image: oci:images\n";
+    const char *yaml =
+        "services:\n  - name: other\n    master: sqlite:shop.db\n    image: oci:images\n";
     struct config *config;
     ERR_LOCAL(err);
     assert_ok(config_parse(yaml, strlen(yaml), "effigy.yaml", scene->folder, &config, &err), err);
@@ -250,7 +263,8 @@ a_second_publisher_is_turned_away(void **state)
     struct scene *scene = *state;
     struct oci_store *store = NULL;
     ERR_LOCAL(err);
-    assert_ok(service_open_store(scene->config, scene->service, OCI_STORE_CREATE, &store, &err), err);
+    assert_ok(service_open_store(scene->config, scene->service, OCI_STORE_CREATE, &store, &err),
+              err);
     assert_ok(oci_store_lock(store, &err), err);
     struct publish_options options = {0};
     struct publish_result result;
@@ -294,7 +308,8 @@ verify_sees_the_master_move(void **state)
     /* manifest, config and three layers */
     assert_int_equal(result.blobs, 5);
     verify_result_free(&result);
-    sql(scene->master, "delete from item where id = 1; create table extra(x); insert into extra values(1)");
+    sql(scene->master,
+        "delete from item where id = 1; create table extra(x); insert into extra values(1)");
     assert_false(verify(scene->config, scene->service, "g1", true, &result, &err));
     assert_int_equal(err->kind, ERR_MOVED);
     assert_false(result.equal);
@@ -354,7 +369,8 @@ force_repairs_a_damaged_blob(void **state)
     struct scene *scene = *state;
     struct publish_result first = must_publish(scene, false);
     CLEANUP_FREE char *blobs = file_join(scene->images, "blobs/sha256");
-    CLEANUP_FREE char *path = file_join(blobs, oci_digest_hex(&first.generation.files[0].layer.descriptor.digest));
+    CLEANUP_FREE char *path =
+        file_join(blobs, oci_digest_hex(&first.generation.files[0].layer.descriptor.digest));
     publish_result_free(&first);
     CLEANUP_BUF struct buf bytes = {0};
     ERR_LOCAL(err);
@@ -374,19 +390,23 @@ change_tags(struct scene *scene, const struct oci_tag_change *changes, size_t co
 {
     struct oci_store *store = NULL;
     ERR_LOCAL(err);
-    assert_ok(service_open_store(scene->config, scene->service, OCI_STORE_CREATE, &store, &err), err);
+    assert_ok(service_open_store(scene->config, scene->service, OCI_STORE_CREATE, &store, &err),
+              err);
     assert_ok(oci_store_lock(store, &err), err);
     assert_ok(oci_store_set_tags(store, changes, count, &err), err);
     oci_store_close(store);
 }
 
-/* Whoever removes tags of generations changes neither what is pinned nor which numbers were given. */
+/* Whoever removes tags of generations changes neither what is pinned nor which numbers were given.
+ */
 static void
 removed_tags_free_neither_pin_nor_number(void **state)
 {
     struct scene *scene = *state;
     struct publish_result first = must_publish(scene, false);
-    change_tags(scene, (struct oci_tag_change[]){{GENERATION_TAG_PINNED, &first.generation.top}, {"g1", NULL}}, 2);
+    change_tags(
+        scene,
+        (struct oci_tag_change[]){{GENERATION_TAG_PINNED, &first.generation.top}, {"g1", NULL}}, 2);
     publish_result_free(&first);
     struct publish_result second = must_publish(scene, true);
     assert_int_equal(second.generation.number, 2);
@@ -408,7 +428,9 @@ export_gives_the_files_back_all_or_nothing(void **state)
     sqlite3 *db;
     sqlite3_stmt *statement;
     assert_int_equal(sqlite3_open(files[0], &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "select group_concat(name) from item", -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "select group_concat(name) from item", -1, &statement, NULL),
+        SQLITE_OK);
     assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
     assert_string_equal((const char *)sqlite3_column_text(statement, 0), "crown,orb");
     sqlite3_finalize(statement);

@@ -24,9 +24,9 @@ struct layer_test {
     struct oci_store *store;
 };
 
-#define assert_no_err(result, err) \
-    do { \
-        if (!(result)) \
+#define assert_no_err(result, err)                                              \
+    do {                                                                        \
+        if (!(result))                                                          \
             fail_msg("%s", (err) ? (err)->message : "failed without an error"); \
     } while (0)
 
@@ -85,7 +85,8 @@ test_fill(uint8_t *bytes, size_t length, uint64_t seed)
 {
     for (size_t i = 0; i < length; i++) {
         uint32_t r = i % 64 == 0 ? test_random(&seed) : 0;
-        bytes[i] = i % 64 == 0 ? (uint8_t)r : (uint8_t)("effigy, page, row "[i % 18] + (i / 4096) % 3);
+        bytes[i] =
+            i % 64 == 0 ? (uint8_t)r : (uint8_t)("effigy, page, row "[i % 18] + (i / 4096) % 3);
     }
 }
 
@@ -109,7 +110,8 @@ test_count(const char *folder)
     return count;
 }
 
-/* Files in the image that are no blob and no part of an empty layout: what was left half-written. */
+/* Files in the image that are no blob and no part of an empty layout: what was left half-written.
+ */
 static inline unsigned
 test_leftovers(const struct layer_test *test)
 {

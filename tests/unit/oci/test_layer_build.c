@@ -22,8 +22,8 @@ static const enum oci_compression all_compressions[] = {OCI_COMPRESSION_GZIP, OC
                                                         OCI_COMPRESSION_ZSTD};
 
 static struct oci_layer
-write_layer(struct oci_store *store, enum oci_compression compression, const struct oci_layer_entry *entries,
-            size_t count)
+write_layer(struct oci_store *store, enum oci_compression compression,
+            const struct oci_layer_entry *entries, size_t count)
 {
     ERR_LOCAL(err);
     struct oci_layer layer = {0};
@@ -31,8 +31,8 @@ write_layer(struct oci_store *store, enum oci_compression compression, const str
     return layer;
 }
 
-/* The bytes of a layer's tar stream must never change silently: an unchanged master would then get a new
- * generation. If this is meant to happen, BAKE_FORMAT changes too. */
+/* The bytes of a layer's tar stream must never change silently: an unchanged master would then get
+ * a new generation. If this is meant to happen, BAKE_FORMAT changes too. */
 static void
 test_golden(void **state)
 {
@@ -49,7 +49,8 @@ test_golden(void **state)
         assert_string_equal(layer.diff_id.text, GOLDEN_PLAIN);
         assert_int_equal(layer.tar_size, 3 * 512 + 512 + 1024);
         assert_true(layer.is_new);
-        assert_string_equal(layer.descriptor.media_type, oci_compression_media_type(all_compressions[i]));
+        assert_string_equal(layer.descriptor.media_type,
+                            oci_compression_media_type(all_compressions[i]));
         if (all_compressions[i] == OCI_COMPRESSION_NONE) {
             assert_string_equal(layer.descriptor.digest.text, layer.diff_id.text);
             assert_int_equal(layer.descriptor.size, layer.tar_size);
@@ -75,7 +76,8 @@ test_tar_pax(void **state)
         bool is_pax;
     } cases[] = {
         {{.type = OCI_ENTRY_FILE, .path = "a", .mode = 0644, .size = 5, .fd = -1}, false},
-        {{.type = OCI_ENTRY_FILE, .path = "a", .mode = 0644, .size = (8ull << 30) - 1, .fd = -1}, false},
+        {{.type = OCI_ENTRY_FILE, .path = "a", .mode = 0644, .size = (8ull << 30) - 1, .fd = -1},
+         false},
         {{.type = OCI_ENTRY_FILE, .path = "a", .mode = 0644, .size = 9ull << 30, .fd = -1}, true},
         {{.type = OCI_ENTRY_DIR, .path = path, .mode = 0755}, true},
         {{.type = OCI_ENTRY_SYMLINK, .path = "l", .mode = 0777, .target = path}, true},
@@ -100,7 +102,8 @@ test_tar_refuses(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
         struct layer_tar tar;
         ERR_LOCAL(err);
-        assert_false(layer_tar_init(&tar, &(struct oci_layer_entry){.type = OCI_ENTRY_DIR, .path = paths[i]}, 1, &err));
+        assert_false(layer_tar_init(
+            &tar, &(struct oci_layer_entry){.type = OCI_ENTRY_DIR, .path = paths[i]}, 1, &err));
         assert_non_null(err);
     }
 }
@@ -158,8 +161,8 @@ test_deterministic(void **state)
         for (size_t t = 0; t < ARRAY_LENGTH(thread_counts); t++) {
             for (int pattern = 0; pattern < 3; pattern++) {
                 struct oci_layer_build *build;
-                assert_no_err(oci_layer_build_begin(test->store, all_compressions[i], thread_counts[t], entries, 4,
-                                                    &build, &err),
+                assert_no_err(oci_layer_build_begin(test->store, all_compressions[i],
+                                                    thread_counts[t], entries, 4, &build, &err),
                               err);
                 if (pattern == 1) { /* the last first, in steps that fit no block */
                     oci_layer_build_ready(build, 3, small);
@@ -170,7 +173,8 @@ test_deterministic(void **state)
                     oci_layer_build_ready(build, 1, small);
                     oci_layer_build_ready(build, 2, size / 2);
                     oci_layer_build_ready(build, 2, 10); /* never goes back */
-                    clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 3000000}, NULL);
+                    clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = 3000000},
+                                    NULL);
                 }
                 oci_layer_build_seal(build);
                 struct oci_layer layer;
@@ -207,7 +211,8 @@ storm_run(void *argument)
         ready = n > storm->size - ready ? storm->size : ready + n;
         oci_layer_build_ready(storm->build, 0, ready);
         for (unsigned i = test_random(&storm->seed) % 3; i > 0; i--) {
-            size_t offset = test_random(&storm->seed) % ready, length = test_random(&storm->seed) % sizeof bytes + 1;
+            size_t offset = test_random(&storm->seed) % ready,
+                   length = test_random(&storm->seed) % sizeof bytes + 1;
             if (length > ready - offset)
                 length = ready - offset;
             test_fill(bytes, length, storm->seed);
@@ -216,8 +221,9 @@ storm_run(void *argument)
             oci_layer_build_touch(storm->build, 0, offset, length);
         }
         if (test_random(&storm->seed) % 2)
-            clock_nanosleep(CLOCK_MONOTONIC, 0,
-                            &(struct timespec){.tv_nsec = (long)(test_random(&storm->seed) % 2000000)}, NULL);
+            clock_nanosleep(
+                CLOCK_MONOTONIC, 0,
+                &(struct timespec){.tv_nsec = (long)(test_random(&storm->seed) % 2000000)}, NULL);
     }
     oci_layer_build_seal(storm->build);
     return NULL;
@@ -233,11 +239,12 @@ test_touch_storm(void **state)
     test_fill(bytes, size, 11);
     for (uint64_t round = 0; round < 60; round++) {
         CLEANUP_FD int fd = test_memory_file(bytes, size);
-        const struct oci_layer_entry entry = {.type = OCI_ENTRY_FILE, .path = "f", .mode = 0444, .size = size, .fd = fd};
+        const struct oci_layer_entry entry = {
+            .type = OCI_ENTRY_FILE, .path = "f", .mode = 0444, .size = size, .fd = fd};
         enum oci_compression compression = all_compressions[round % 3];
         struct storm storm = {.fd = fd, .size = size, .seed = round};
-        assert_no_err(oci_layer_build_begin(test->store, compression, (unsigned)(round % 5), &entry, 1, &storm.build,
-                                            &err),
+        assert_no_err(oci_layer_build_begin(test->store, compression, (unsigned)(round % 5), &entry,
+                                            1, &storm.build, &err),
                       err);
         pthread_t thread;
         assert_int_equal(pthread_create(&thread, NULL, storm_run, &storm), 0);
@@ -269,7 +276,9 @@ test_many_at_once(void **state)
         fds[i] = test_memory_file(bytes, size);
         const struct oci_layer_entry entry = {
             .type = OCI_ENTRY_FILE, .path = "f", .mode = 0444, .size = size, .fd = fds[i]};
-        assert_no_err(oci_layer_build_begin(test->store, all_compressions[i % 3], 4, &entry, 1, &builds[i], &err), err);
+        assert_no_err(oci_layer_build_begin(test->store, all_compressions[i % 3], 4, &entry, 1,
+                                            &builds[i], &err),
+                      err);
         oci_layer_build_ready(builds[i], 0, size - 1);
     }
     for (size_t i = 0; i < ARRAY_LENGTH(builds); i++)
@@ -291,9 +300,11 @@ test_known(void **state)
     CLEANUP_FREE uint8_t *bytes = mem_new(2 * MIB);
     test_fill(bytes, 2 * MIB, 5);
     CLEANUP_FD int fd = test_memory_file(bytes, 2 * MIB);
-    const struct oci_layer_entry entry = {.type = OCI_ENTRY_FILE, .path = "f", .mode = 0444, .size = 2 * MIB, .fd = fd};
+    const struct oci_layer_entry entry = {
+        .type = OCI_ENTRY_FILE, .path = "f", .mode = 0444, .size = 2 * MIB, .fd = fd};
     struct oci_layer known = write_layer(test->store, OCI_COMPRESSION_ZSTD, &entry, 1), layer;
-    assert_no_err(oci_layer_write(test->store, OCI_COMPRESSION_GZIP, &entry, 1, &known, &layer, &err), err);
+    assert_no_err(
+        oci_layer_write(test->store, OCI_COMPRESSION_GZIP, &entry, 1, &known, &layer, &err), err);
     assert_string_equal(layer.descriptor.digest.text, known.descriptor.digest.text);
     assert_string_equal(layer.descriptor.media_type, OCI_MEDIA_LAYER_ZSTD);
     assert_string_equal(layer.diff_id.text, known.diff_id.text);
@@ -305,7 +316,8 @@ test_known(void **state)
     /* The parent's blob is gone: a new one is made. */
     CLEANUP_FREE char *path = test_blob_path(test, &known.descriptor.digest);
     assert_int_equal(unlink(path), 0);
-    assert_no_err(oci_layer_write(test->store, OCI_COMPRESSION_GZIP, &entry, 1, &known, &layer, &err), err);
+    assert_no_err(
+        oci_layer_write(test->store, OCI_COMPRESSION_GZIP, &entry, 1, &known, &layer, &err), err);
     assert_true(layer.is_new);
     assert_string_equal(layer.descriptor.media_type, OCI_MEDIA_LAYER_GZIP);
     oci_layer_free(&layer);
@@ -331,7 +343,10 @@ test_other_tools(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(all_compressions); i++) {
         struct oci_layer layer = write_layer(test->store, all_compressions[i], entries, 2);
         CLEANUP_FREE char *path = test_blob_path(test, &layer.descriptor.digest);
-        CLEANUP_FREE char *copy = mem_printf("%s/layer%s", test->folder, i == 0 ? ".tar.gz" : i == 1 ? ".tar" : ".tar.zst");
+        CLEANUP_FREE char *copy = mem_printf("%s/layer%s", test->folder,
+                                             i == 0   ? ".tar.gz"
+                                             : i == 1 ? ".tar"
+                                                      : ".tar.zst");
         assert_int_equal(symlink(path, copy), 0);
         const char *const *checker = checkers[all_compressions[i]];
         int status;
@@ -346,8 +361,9 @@ test_other_tools(void **state)
             assert_no_err(proc_run(argv, &out, &errors, &status, &err), err);
             assert_string_equal(buf_text(&errors), "");
             assert_int_equal(status, 0);
-            assert_string_equal(buf_text(&out), "drwxr-xr-x 0/0               0 1970-01-01 00:00 data/\n"
-                                                "-r--r--r-- 0/0         2097157 1970-01-01 00:00 data/f\n");
+            assert_string_equal(buf_text(&out),
+                                "drwxr-xr-x 0/0               0 1970-01-01 00:00 data/\n"
+                                "-r--r--r-- 0/0         2097157 1970-01-01 00:00 data/f\n");
         }
         oci_layer_free(&layer);
     }
@@ -362,10 +378,13 @@ test_source_ends_early(void **state)
         ERR_LOCAL(err);
         CLEANUP_FREE uint8_t *bytes = mem_new(size);
         CLEANUP_FD int fd = test_memory_file(bytes, size);
-        const struct oci_layer_entry entry = {.type = OCI_ENTRY_FILE, .path = "data/f", .size = size, .fd = fd};
+        const struct oci_layer_entry entry = {
+            .type = OCI_ENTRY_FILE, .path = "data/f", .size = size, .fd = fd};
         struct oci_layer_build *build;
         struct oci_layer layer;
-        assert_no_err(oci_layer_build_begin(test->store, OCI_COMPRESSION_GZIP, 3, &entry, 1, &build, &err), err);
+        assert_no_err(
+            oci_layer_build_begin(test->store, OCI_COMPRESSION_GZIP, 3, &entry, 1, &build, &err),
+            err);
         if (late) {
             oci_layer_build_ready(build, 0, size / 2);
             oci_layer_build_touch(build, 0, 0, size);
@@ -388,7 +407,8 @@ test_finish_unsealed(void **state)
     const struct oci_layer_entry entry = {.type = OCI_ENTRY_FILE, .path = "f", .size = 3, .fd = fd};
     struct oci_layer_build *build;
     struct oci_layer layer;
-    assert_no_err(oci_layer_build_begin(test->store, OCI_COMPRESSION_GZIP, 3, &entry, 1, &build, &err), err);
+    assert_no_err(
+        oci_layer_build_begin(test->store, OCI_COMPRESSION_GZIP, 3, &entry, 1, &build, &err), err);
     assert_false(oci_layer_build_finish(build, NULL, &layer, &err));
     assert_non_null(err);
     assert_int_equal(test_leftovers(test) + test_blobs(test), 0);
@@ -403,24 +423,27 @@ test_cancel(void **state)
     CLEANUP_FREE uint8_t *bytes = mem_new(size);
     test_fill(bytes, size, 1);
     CLEANUP_FD int fd = test_memory_file(bytes, size);
-    const struct oci_layer_entry entry = {.type = OCI_ENTRY_FILE, .path = "f", .size = size, .fd = fd};
+    const struct oci_layer_entry entry = {
+        .type = OCI_ENTRY_FILE, .path = "f", .size = size, .fd = fd};
     uint64_t seed = 42;
     unsigned fds = test_count("/proc/self/fd"), tasks = test_count("/proc/self/task");
     for (int i = 0; i < 100; i++) {
         struct oci_layer_build *build;
-        assert_no_err(oci_layer_build_begin(test->store, all_compressions[i % 3], (unsigned)i % 6, &entry, 1, &build,
-                                            &err),
+        assert_no_err(oci_layer_build_begin(test->store, all_compressions[i % 3], (unsigned)i % 6,
+                                            &entry, 1, &build, &err),
                       err);
         unsigned what = test_random(&seed) % 4;
         if (what > 0)
             oci_layer_build_ready(build, 0, test_random(&seed) % size);
         if (what > 1)
-            clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)(test_random(&seed) % 9000000)},
+            clock_nanosleep(CLOCK_MONOTONIC, 0,
+                            &(struct timespec){.tv_nsec = (long)(test_random(&seed) % 9000000)},
                             NULL);
         if (what > 2) {
             oci_layer_build_touch(build, 0, test_random(&seed) % size, 1);
             oci_layer_build_seal(build);
-            clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)(test_random(&seed) % 9000000)},
+            clock_nanosleep(CLOCK_MONOTONIC, 0,
+                            &(struct timespec){.tv_nsec = (long)(test_random(&seed) % 9000000)},
                             NULL);
         }
         oci_layer_build_cancel(build);
@@ -441,7 +464,8 @@ test_interrupted(void **state)
         CLEANUP_FD int fd = memfd_create("f", MFD_CLOEXEC);
         if (ftruncate(fd, 64 * MIB) < 0)
             _exit(1);
-        const struct oci_layer_entry entry = {.type = OCI_ENTRY_FILE, .path = "f", .size = 64 * MIB, .fd = fd};
+        const struct oci_layer_entry entry = {
+            .type = OCI_ENTRY_FILE, .path = "f", .size = 64 * MIB, .fd = fd};
         struct err *err = NULL;
         struct oci_layer layer;
         bool ok = oci_layer_write(test->store, OCI_COMPRESSION_GZIP, &entry, 1, NULL, &layer, &err);
@@ -470,7 +494,8 @@ no_space_run(const char *folder)
     int fd = test_memory_file(bytes, size);
     for (int pass = 0; pass < 2; pass++) { /* pass 1: the first blob fits, the second does not */
         size_t length = pass ? 2 * MIB : size;
-        const struct oci_layer_entry entry = {.type = OCI_ENTRY_FILE, .path = "f", .size = length, .fd = fd};
+        const struct oci_layer_entry entry = {
+            .type = OCI_ENTRY_FILE, .path = "f", .size = length, .fd = fd};
         struct oci_layer_build *build;
         struct oci_layer layer;
         struct err *err = NULL;
@@ -511,7 +536,8 @@ test_no_space(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define LAYER_TEST(name) cmocka_unit_test_setup_teardown(name, layer_test_setup, layer_test_teardown)
+#define LAYER_TEST(name) \
+    cmocka_unit_test_setup_teardown(name, layer_test_setup, layer_test_teardown)
 
 int
 main(void)

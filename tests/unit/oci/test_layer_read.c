@@ -27,7 +27,8 @@ collect(struct archive *archive, void *bytes, const void *data, size_t length)
 }
 
 static void
-make_tar(struct buf *ret_tar, int (*set_format)(struct archive *), const struct item *items, size_t count)
+make_tar(struct buf *ret_tar, int (*set_format)(struct archive *), const struct item *items,
+         size_t count)
 {
     struct archive *archive = archive_write_new();
     set_format(archive);
@@ -50,7 +51,9 @@ make_tar(struct buf *ret_tar, int (*set_format)(struct archive *), const struct 
         static uint8_t filler[65536];
         test_fill(filler, sizeof filler, i);
         for (size_t done = 0; done < size;) {
-            size_t n = item->content ? size : size - done < sizeof filler ? size - done : sizeof filler;
+            size_t n = item->content                 ? size
+                       : size - done < sizeof filler ? size - done
+                                                     : sizeof filler;
             const void *bytes = item->content ? (const void *)item->content : filler;
             assert_int_equal(archive_write_data(archive, bytes, n), n);
             done += n;
@@ -73,7 +76,8 @@ put_blob(struct layer_test *test, const char *media_type, const void *bytes, siz
 /* Unpacks the bytes into a fresh folder test->folder/outNN (NULL: it was refused with *err). */
 static char *
 unpack_bytes(struct layer_test *test, const char *media_type, const void *bytes, size_t length,
-             const struct oci_digest *diff_id, const struct oci_unpack_limits *limits, struct err **err)
+             const struct oci_digest *diff_id, const struct oci_unpack_limits *limits,
+             struct err **err)
 {
     static unsigned serial;
     CLEANUP_FREE char *folder = mem_printf("%s/out%u", test->folder, serial++);
@@ -85,8 +89,8 @@ unpack_bytes(struct layer_test *test, const char *media_type, const void *bytes,
 }
 
 static char *
-unpack_items(struct layer_test *test, const struct item *items, size_t count, const struct oci_unpack_limits *limits,
-             struct err **err)
+unpack_items(struct layer_test *test, const struct item *items, size_t count,
+             const struct oci_unpack_limits *limits, struct err **err)
 {
     CLEANUP_BUF struct buf tar = {0};
     make_tar(&tar, archive_write_set_format_pax_restricted, items, count);
@@ -128,18 +132,25 @@ test_round_trip(void **state)
         {.type = OCI_ENTRY_FILE, .path = "data/big.db", .mode = 0444, .size = size, .fd = fd},
         {.type = OCI_ENTRY_FILE, .path = "data/empty", .mode = 0400, .size = 0, .fd = fd},
         {.type = OCI_ENTRY_SYMLINK, .path = "data/link", .mode = 0777, .target = "../../elsewhere"},
-        {.type = OCI_ENTRY_FILE, .path = "data/k\xc3\xb6nig", .mode = 0755, .size = 5, .fd = small_fd},
+        {.type = OCI_ENTRY_FILE,
+         .path = "data/k\xc3\xb6nig",
+         .mode = 0755,
+         .size = 5,
+         .fd = small_fd},
         {.type = OCI_ENTRY_FILE, .path = deep, .mode = 0644, .size = 5, .fd = small_fd},
     };
     static const enum oci_compression compressions[] = {OCI_COMPRESSION_GZIP, OCI_COMPRESSION_NONE,
                                                         OCI_COMPRESSION_ZSTD};
     for (size_t i = 0; i < ARRAY_LENGTH(compressions); i++) {
         struct oci_layer layer;
-        assert_no_err(oci_layer_write(test->store, compressions[i], entries, ARRAY_LENGTH(entries), NULL, &layer, &err),
+        assert_no_err(oci_layer_write(test->store, compressions[i], entries, ARRAY_LENGTH(entries),
+                                      NULL, &layer, &err),
                       err);
         CLEANUP_FREE char *folder = mem_printf("%s/out-%zu", test->folder, i);
         assert_int_equal(mkdir(folder, 0755), 0);
-        assert_no_err(oci_layer_unpack(test->store, &layer.descriptor, &layer.diff_id, folder, NULL, &err), err);
+        assert_no_err(
+            oci_layer_unpack(test->store, &layer.descriptor, &layer.diff_id, folder, NULL, &err),
+            err);
         CLEANUP_FREE char *big = file_join(folder, "data/big.db");
         CLEANUP_BUF struct buf read = {0};
         assert_no_err(file_read(big, size, &read, &err), err);
@@ -164,11 +175,13 @@ struct seen {
 };
 
 static bool
-see(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context, struct err **err)
+see(struct oci_layer_walk *walk, const struct oci_walk_entry *entry, void *context,
+    struct err **err)
 {
     struct seen *seen = context;
-    buf_printf(&seen->text, "%d %s %o %llu %s\n", (int)entry->type, entry->path, (unsigned)entry->mode,
-               (unsigned long long)entry->size, entry->target ? entry->target : "-");
+    buf_printf(&seen->text, "%d %s %o %llu %s\n", (int)entry->type, entry->path,
+               (unsigned)entry->mode, (unsigned long long)entry->size,
+               entry->target ? entry->target : "-");
     char bytes[3]; /* smaller than any content, so that it takes several calls */
     ssize_t n = 1;
     while (seen->read_all && n > 0) {
@@ -186,21 +199,28 @@ test_walk(void **state)
     struct layer_test *test = *state;
     ERR_LOCAL(err);
     const struct item items[] = {
-        {"./", AE_IFDIR, 0755}, {"./etc//", AE_IFDIR, 0750},          {"./etc/name", .content = "effigy\n"},
-        {"etc/empty"},          {"etc/hard", .hardlink = "etc/name"}, {"etc/soft", AE_IFLNK, .symlink = "/anywhere"},
+        {"./", AE_IFDIR, 0755},
+        {"./etc//", AE_IFDIR, 0750},
+        {"./etc/name", .content = "effigy\n"},
+        {"etc/empty"},
+        {"etc/hard", .hardlink = "etc/name"},
+        {"etc/soft", AE_IFLNK, .symlink = "/anywhere"},
     };
-    int (*const formats[])(struct archive *) = {archive_write_set_format_ustar, archive_write_set_format_gnutar,
-                                                archive_write_set_format_pax, archive_write_set_format_v7tar};
+    int (*const formats[])(struct archive *) = {
+        archive_write_set_format_ustar, archive_write_set_format_gnutar,
+        archive_write_set_format_pax, archive_write_set_format_v7tar};
     for (size_t i = 0; i < ARRAY_LENGTH(formats); i++) {
         CLEANUP_BUF struct buf tar = {0};
         make_tar(&tar, formats[i], items, ARRAY_LENGTH(items));
         struct oci_descriptor blob = put_blob(test, OCI_MEDIA_LAYER_TAR, tar.data, tar.length);
         struct seen seen = {.read_all = i % 2 == 0};
-        assert_no_err(oci_layer_walk(test->store, &blob, &blob.digest, NULL, see, &seen, &err), err);
+        assert_no_err(oci_layer_walk(test->store, &blob, &blob.digest, NULL, see, &seen, &err),
+                      err);
         const char *content = seen.read_all ? "effigy\n" : "";
-        CLEANUP_FREE char *wanted = mem_printf("1 etc 750 0 -\n0 etc/name 644 7 -\n%s0 etc/empty 644 0 -\n"
-                                               "0 etc/hard 644 0 etc/name\n2 etc/soft 644 0 /anywhere\n",
-                                               content);
+        CLEANUP_FREE char *wanted =
+            mem_printf("1 etc 750 0 -\n0 etc/name 644 7 -\n%s0 etc/empty 644 0 -\n"
+                       "0 etc/hard 644 0 etc/name\n2 etc/soft 644 0 /anywhere\n",
+                       content);
         assert_string_equal(buf_text(&seen.text), wanted);
         buf_free(&seen.text);
 
@@ -220,9 +240,13 @@ test_unpack_details(void **state)
     struct layer_test *test = *state;
     ERR_LOCAL(err);
     const struct item items[] = {
-        {"a/b/file", .content = "one", .mode = 04755}, {"a/b", AE_IFDIR, .mode = 02555}, {"a/b/later", .content = "two"},
-        {"secret", .content = "three", .mode = 0200},  {"hard", .hardlink = "./a/b/file"},
-        {"a/.wh.gone", .content = ""},                 {"link", AE_IFLNK, .symlink = "/etc"},
+        {"a/b/file", .content = "one", .mode = 04755},
+        {"a/b", AE_IFDIR, .mode = 02555},
+        {"a/b/later", .content = "two"},
+        {"secret", .content = "three", .mode = 0200},
+        {"hard", .hardlink = "./a/b/file"},
+        {"a/.wh.gone", .content = ""},
+        {"link", AE_IFLNK, .symlink = "/etc"},
     };
     CLEANUP_FREE char *out = unpack_items(test, items, ARRAY_LENGTH(items), NULL, &err);
     assert_no_err(out, err);
@@ -247,15 +271,29 @@ test_hostile(void **state)
         {"a path up", {{"../escaped", .content = "x"}}, "../escaped"},
         {"a path up inside", {{"a/../../escaped", .content = "x"}}, "stay inside"},
         {"an absolute path", {{"/tmp/escaped", .content = "x"}}, "stay inside"},
-        {"a file through a link out", {{"l", AE_IFLNK, .symlink = ".."}, {"l/escaped", .content = "x"}}, "l is not a folder"},
-        {"a folder through a link out", {{"l", AE_IFLNK, .symlink = ".."}, {"l/escaped", AE_IFDIR}}, "l is not a folder"},
-        {"a file through a link inside", {{"d", AE_IFDIR}, {"l", AE_IFLNK, .symlink = "d"}, {"l/f"}}, "l is not a folder"},
-        {"a file over a link out", {{"l", AE_IFLNK, .symlink = "../escaped"}, {"l", .content = "x"}}, "twice"},
-        {"a folder over a link out", {{"l", AE_IFLNK, .symlink = ".."}, {"l", AE_IFDIR, 0700}}, "twice"},
+        {"a file through a link out",
+         {{"l", AE_IFLNK, .symlink = ".."}, {"l/escaped", .content = "x"}},
+         "l is not a folder"},
+        {"a folder through a link out",
+         {{"l", AE_IFLNK, .symlink = ".."}, {"l/escaped", AE_IFDIR}},
+         "l is not a folder"},
+        {"a file through a link inside",
+         {{"d", AE_IFDIR}, {"l", AE_IFLNK, .symlink = "d"}, {"l/f"}},
+         "l is not a folder"},
+        {"a file over a link out",
+         {{"l", AE_IFLNK, .symlink = "../escaped"}, {"l", .content = "x"}},
+         "twice"},
+        {"a folder over a link out",
+         {{"l", AE_IFLNK, .symlink = ".."}, {"l", AE_IFDIR, 0700}},
+         "twice"},
         {"a hard link out", {{"h", .hardlink = "../canary"}}, "stay inside"},
         {"an absolute hard link", {{"h", .hardlink = "/etc/passwd"}}, "stay inside"},
-        {"a hard link through a link", {{"l", AE_IFLNK, .symlink = ".."}, {"h", .hardlink = "l/canary"}}, "not a folder"},
-        {"a hard link to a link", {{"l", AE_IFLNK, .symlink = "../canary"}, {"h", .hardlink = "l"}}, "no file"},
+        {"a hard link through a link",
+         {{"l", AE_IFLNK, .symlink = ".."}, {"h", .hardlink = "l/canary"}},
+         "not a folder"},
+        {"a hard link to a link",
+         {{"l", AE_IFLNK, .symlink = "../canary"}, {"h", .hardlink = "l"}},
+         "no file"},
         {"a hard link to nothing", {{"h", .hardlink = "nothing"}}, "no file"},
         {"a hard link to a folder", {{"d", AE_IFDIR}, {"h", .hardlink = "d"}}, "no file"},
         {"a character device", {{"dev", AE_IFCHR}}, "devices"},
@@ -266,7 +304,8 @@ test_hostile(void **state)
         {"a file over a folder", {{"d", AE_IFDIR}, {"d", .content = "y"}}, "twice"},
         {"a file in the folder's own place", {{"./", .content = "x"}}, ""},
     };
-    CLEANUP_FREE char *canary = file_join(test->folder, "canary"), *escaped = file_join(test->folder, "escaped");
+    CLEANUP_FREE char *canary = file_join(test->folder, "canary"),
+                      *escaped = file_join(test->folder, "escaped");
     assert_true(file_write_atomic(canary, "alive", 5, 0644, NULL));
     struct stat before;
     assert_int_equal(stat(test->folder, &before), 0);
@@ -296,8 +335,8 @@ pack(struct buf *ret_bytes, enum oci_compression compression, const char *bytes,
     for (size_t done = 0; done < length;) {
         size_t n = length - done < OCI_LAYER_BLOCK ? length - done : OCI_LAYER_BLOCK;
         buf_reserve(ret_bytes, layer_packer_room());
-        ret_bytes->length +=
-            layer_packer_pack(packer, compression, bytes + done, n, ret_bytes->data + ret_bytes->length);
+        ret_bytes->length += layer_packer_pack(packer, compression, bytes + done, n,
+                                               ret_bytes->data + ret_bytes->length);
         done += n;
     }
     layer_packer_free(packer);
@@ -307,7 +346,8 @@ static void
 test_damaged(void **state)
 {
     struct layer_test *test = *state;
-    const struct item items[] = {{"d", AE_IFDIR}, {"d/f", .filler = 3u << 20}, {"g", .content = "end"}};
+    const struct item items[] = {
+        {"d", AE_IFDIR}, {"d/f", .filler = 3u << 20}, {"g", .content = "end"}};
     CLEANUP_BUF struct buf tar = {0};
     make_tar(&tar, archive_write_set_format_ustar, items, 3);
     static const enum oci_compression compressions[] = {OCI_COMPRESSION_GZIP, OCI_COMPRESSION_NONE,
@@ -321,7 +361,8 @@ test_damaged(void **state)
             pack(&packed, compressions[i], tar.data, tar.length);
         ERR_LOCAL(err);
         struct oci_digest diff_id = oci_digest_of(tar.data, tar.length);
-        CLEANUP_FREE char *whole = unpack_bytes(test, media_type, packed.data, packed.length, &diff_id, NULL, &err);
+        CLEANUP_FREE char *whole =
+            unpack_bytes(test, media_type, packed.data, packed.length, &diff_id, NULL, &err);
         assert_no_err(whole, err);
 
         struct oci_digest wrong = oci_digest_of("x", 1);
@@ -336,14 +377,17 @@ test_damaged(void **state)
             assert_int_equal(err->kind, ERR_CORRUPT);
         }
         if (compressions[i] != OCI_COMPRESSION_NONE) {
-            assert_null(unpack_bytes(test, media_type, packed.data, packed.length - 1, NULL, NULL, &err));
+            assert_null(
+                unpack_bytes(test, media_type, packed.data, packed.length - 1, NULL, NULL, &err));
             assert_int_equal(err->kind, ERR_CORRUPT);
             packed.data[packed.length / 2 + 40] ^= 0x55;
-            assert_null(unpack_bytes(test, media_type, packed.data, packed.length, &diff_id, NULL, &err));
+            assert_null(
+                unpack_bytes(test, media_type, packed.data, packed.length, &diff_id, NULL, &err));
             assert_int_equal(err->kind, ERR_CORRUPT);
             packed.data[packed.length / 2 + 40] ^= 0x55;
             buf_puts(&packed, "rubbish behind the end");
-            assert_null(unpack_bytes(test, media_type, packed.data, packed.length, NULL, NULL, &err));
+            assert_null(
+                unpack_bytes(test, media_type, packed.data, packed.length, NULL, NULL, &err));
             assert_int_equal(err->kind, ERR_CORRUPT);
         }
     }
@@ -386,7 +430,8 @@ test_foreign_gzip(void **state)
     make_tar(&tar, archive_write_set_format_ustar, items, 2);
     pack(&packed, OCI_COMPRESSION_GZIP, "", 0);
     z_stream zlib = {0};
-    assert_int_equal(deflateInit2(&zlib, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflateInit2(&zlib, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY),
+                     Z_OK);
     zlib.next_in = (uint8_t *)tar.data;
     zlib.avail_in = (unsigned)tar.length;
     buf_reserve(&packed, tar.length);
@@ -406,7 +451,8 @@ static void
 test_limits(void **state)
 {
     struct layer_test *test = *state;
-    const struct item items[] = {{"a", .filler = 1000}, {"b", .filler = 1000}, {"x/y/z", .filler = 0}};
+    const struct item items[] = {
+        {"a", .filler = 1000}, {"b", .filler = 1000}, {"x/y/z", .filler = 0}};
     const struct {
         struct oci_unpack_limits limits;
         bool ok;
@@ -478,16 +524,19 @@ test_empty(void **state)
     struct layer_test *test = *state;
     ERR_LOCAL(err);
     static const char zeros[1024];
-    CLEANUP_FREE char *out = unpack_bytes(test, OCI_MEDIA_LAYER_TAR, zeros, sizeof zeros, NULL, NULL, &err);
+    CLEANUP_FREE char *out =
+        unpack_bytes(test, OCI_MEDIA_LAYER_TAR, zeros, sizeof zeros, NULL, NULL, &err);
     assert_no_err(out, err);
     struct oci_layer layer;
-    assert_no_err(oci_layer_write(test->store, OCI_COMPRESSION_GZIP, NULL, 0, NULL, &layer, &err), err);
+    assert_no_err(oci_layer_write(test->store, OCI_COMPRESSION_GZIP, NULL, 0, NULL, &layer, &err),
+                  err);
     assert_int_equal(layer.tar_size, 1024);
     assert_string_equal(layer.diff_id.text, oci_digest_of(zeros, sizeof zeros).text);
     oci_layer_free(&layer);
 }
 
-#define LAYER_TEST(name) cmocka_unit_test_setup_teardown(name, layer_test_setup, layer_test_teardown)
+#define LAYER_TEST(name) \
+    cmocka_unit_test_setup_teardown(name, layer_test_setup, layer_test_teardown)
 
 int
 main(void)

@@ -37,26 +37,29 @@ server_make_files(struct server_process *server)
     sqlite3 *handle = NULL;
     char *message = NULL;
     assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    sqlite3_exec(handle,
-                 "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price REAL, picture BLOB);"
-                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000)"
-                 " INSERT INTO item SELECT i, 'item ' || i, i / 4.0, NULL FROM n;"
-                 "UPDATE item SET picture=x'00ff' WHERE id=7; CREATE INDEX item_name ON item(name); ANALYZE",
-                 NULL, NULL, &message);
+    sqlite3_exec(
+        handle,
+        "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price REAL, picture BLOB);"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<20000)"
+        " INSERT INTO item SELECT i, 'item ' || i, i / 4.0, NULL FROM n;"
+        "UPDATE item SET picture=x'00ff' WHERE id=7; CREATE INDEX item_name ON item(name); ANALYZE",
+        NULL, NULL, &message);
     assert_null(message);
     sqlite3_close(handle);
     CLEANUP_FREE char *identity = mem_printf("%s/generation.json", server->dir);
-    CLEANUP_FREE char *json = mem_printf(
-        "{\"service\":\"shop\",\"generation\":\"g2\",\"parent\":\"g1\",\"position\":\"17\",\"engine\":"
-        "\"sqlite\","
-        "\"created\":\"2026-01-31T12:00:00Z\",\"engine_version\":\"3\",\"format\":\"1\",\"databases\":["
-        "{\"name\":\"shop\",\"file\":\"%s\",\"digest\":\"sha256:1234\"}]}",
-        path);
+    CLEANUP_FREE char *json =
+        mem_printf("{\"service\":\"shop\",\"generation\":\"g2\",\"parent\":\"g1\",\"position\":"
+                   "\"17\",\"engine\":"
+                   "\"sqlite\","
+                   "\"created\":\"2026-01-31T12:00:00Z\",\"engine_version\":\"3\",\"format\":\"1\","
+                   "\"databases\":["
+                   "{\"name\":\"shop\",\"file\":\"%s\",\"digest\":\"sha256:1234\"}]}",
+                   path);
     assert_true(file_write_atomic(identity, json, strlen(json), 0644, NULL));
 }
 
-/* A listening socket on a port that the kernel chooses, as descriptor 3 of the child: no port is ever raced
- * for, and connections wait in it until the server is there. */
+/* A listening socket on a port that the kernel chooses, as descriptor 3 of the child: no port is
+ * ever raced for, and connections wait in it until the server is there. */
 static int
 server_listen(struct server_process *server)
 {
@@ -171,8 +174,9 @@ int
 client_connect(const struct server_process *server)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(server->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         close(fd);
         return -1;
@@ -250,7 +254,8 @@ server_request(const struct server_process *server, const char *method, const ch
 {
     int fd = client_connect(server);
     assert_true(fd >= 0);
-    client_printf(fd, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s", method, target, headers);
+    client_printf(fd, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s", method, target,
+                  headers);
     if (body)
         client_printf(fd, "Content-Length: %zu\r\n", length);
     client_write(fd, "\r\n", 2);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A real effigy-serve over a small database, as a child process, and a plain HTTP client to talk to it. */
+/* A real effigy-serve over a small database, as a child process, and a plain HTTP client to talk to
+ * it. */
 #ifndef EFFIGY_TEST_SERVER_PROCESS_H
 #define EFFIGY_TEST_SERVER_PROCESS_H
 
@@ -13,7 +14,8 @@ struct server_process {
     unsigned short port;
 };
 
-/* Starts it with the settings ("EFFIGY_QUEUE=2", ...; ends with NULL) and waits until it is ready. */
+/* Starts it with the settings ("EFFIGY_QUEUE=2", ...; ends with NULL) and waits until it is ready.
+ */
 void server_start(struct server_process *server, const char *const *settings);
 /* SIGTERM; returns the exit code and removes the files. */
 int server_stop(struct server_process *server);
@@ -35,16 +37,19 @@ const char *response_header(const struct response *response, const char *name);
 int client_connect(const struct server_process *server);
 void client_write(int fd, const char *bytes, size_t length);
 void client_printf(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Reads one response, with its Content-Length (none with `head_only`). status 0: the connection ended first.
+/* Reads one response, with its Content-Length (none with `head_only`). status 0: the connection
+ * ended first.
  */
 struct response client_read(int fd, bool head_only);
 
 /* One request on a connection of its own. `headers` are whole lines with CRLF. */
-struct response server_request(const struct server_process *server, const char *method, const char *target,
-                               const char *headers, const char *body, size_t length);
+struct response server_request(const struct server_process *server, const char *method,
+                               const char *target, const char *headers, const char *body,
+                               size_t length);
 struct response server_get(const struct server_process *server, const char *target);
 /* GET /query of the SQL, and whatever is to follow it in the URL ("&id=7"). */
-struct response server_query(const struct server_process *server, const char *sql, const char *more);
+struct response server_query(const struct server_process *server, const char *sql,
+                             const char *more);
 /* The value of one line of /-/metrics. */
 double server_metric(const struct server_process *server, const char *name);
 

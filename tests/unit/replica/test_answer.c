@@ -70,7 +70,8 @@ test_base64(void **state)
 {
     static const struct {
         const char *bytes, *text;
-    } cases[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"\xff\xfe\xfd\xfc", "//79/A=="}};
+    } cases[] = {
+        {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"\xff\xfe\xfd\xfc", "//79/A=="}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct answer answer = {.limit = 100};
         answer_base64(&answer, cases[i].bytes, strlen(cases[i].bytes));

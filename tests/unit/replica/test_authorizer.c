@@ -55,7 +55,8 @@ test_functions(void **state)
     assert_int_equal(authorizer_judge(SQLITE_FUNCTION, NULL, "writefile"), AUTHORIZER_DENY);
     assert_int_equal(authorizer_judge(SQLITE_FUNCTION, NULL, NULL), AUTHORIZER_DENY);
     assert_int_equal(authorizer_judge(SQLITE_FUNCTION, NULL, "random"), AUTHORIZER_ALLOW_VARYING);
-    assert_int_equal(authorizer_judge(SQLITE_FUNCTION, NULL, "current_timestamp"), AUTHORIZER_ALLOW_VARYING);
+    assert_int_equal(authorizer_judge(SQLITE_FUNCTION, NULL, "current_timestamp"),
+                     AUTHORIZER_ALLOW_VARYING);
     assert_int_equal(authorizer_judge(SQLITE_FUNCTION, NULL, "DateTime"), AUTHORIZER_ALLOW_VARYING);
     assert_int_equal(authorizer_judge(SQLITE_FUNCTION, NULL, "COUNT"), AUTHORIZER_ALLOW_LONG);
     assert_int_equal(authorizer_judge(SQLITE_READ, "dbstat", "name"), AUTHORIZER_ALLOW_LONG);

@@ -50,27 +50,30 @@ test_json(void **state)
                   "SELECT 1 AS a, 'x\"y' AS \"b\"\"c\" UNION ALL SELECT 9223372036854775807, NULL",
                   "{\"generation\":\"g7\",\"columns\":[\"a\",\"b\\\"c\"],\"rows\":[[1,\"x\\\"y\"],"
                   "[9223372036854775807,null]],\"truncated\":false,\"row_count\":2}\n");
-    assert_format(
-        FORMAT_JSON, "SELECT 1 AS a WHERE 0",
-        "{\"generation\":\"g7\",\"columns\":[\"a\"],\"rows\":[],\"truncated\":false,\"row_count\":0}\n");
-    assert_format(
-        FORMAT_JSON, "SELECT x'00ff' AS b, 1.0 AS r, CAST(x'61ff' AS TEXT) AS t",
-        "{\"generation\":\"g7\",\"columns\":[\"b\",\"r\",\"t\"],\"rows\":[[{\"$base64\":\"AP8=\"},1.0,"
-        "{\"$base64\":\"Yf8=\"}]],\"truncated\":false,\"row_count\":1}\n");
+    assert_format(FORMAT_JSON, "SELECT 1 AS a WHERE 0",
+                  "{\"generation\":\"g7\",\"columns\":[\"a\"],\"rows\":[],\"truncated\":false,"
+                  "\"row_count\":0}\n");
+    assert_format(FORMAT_JSON, "SELECT x'00ff' AS b, 1.0 AS r, CAST(x'61ff' AS TEXT) AS t",
+                  "{\"generation\":\"g7\",\"columns\":[\"b\",\"r\",\"t\"],\"rows\":[[{\"$base64\":"
+                  "\"AP8=\"},1.0,"
+                  "{\"$base64\":\"Yf8=\"}]],\"truncated\":false,\"row_count\":1}\n");
 }
 
 static void
 test_ndjson_names_are_unique(void **state)
 {
-    assert_format(FORMAT_NDJSON, "SELECT 1 AS a, 2 AS a, 3 AS b, 4 AS a UNION ALL SELECT NULL, 'x', x'', 2.5",
+    assert_format(FORMAT_NDJSON,
+                  "SELECT 1 AS a, 2 AS a, 3 AS b, 4 AS a UNION ALL SELECT NULL, 'x', x'', 2.5",
                   "{\"a\":1,\"a:1\":2,\"b\":3,\"a:2\":4}\n"
                   "{\"a\":null,\"a:1\":\"x\",\"b\":{\"$base64\":\"\"},\"a:2\":2.5}\n");
     assert_format(FORMAT_NDJSON, "SELECT 1 AS a WHERE 0", "");
-    assert_format(FORMAT_NDJSON, "SELECT 1 AS 'a:1', 2 AS a, 3 AS a, 4 AS 'a:1', 5 AS 'a:3', 6 AS a, 7 AS 'a:2'",
+    assert_format(FORMAT_NDJSON,
+                  "SELECT 1 AS 'a:1', 2 AS a, 3 AS a, 4 AS 'a:1', 5 AS 'a:3', 6 AS a, 7 AS 'a:2'",
                   "{\"a:1\":1,\"a\":2,\"a:2\":3,\"a:1:1\":4,\"a:3\":5,\"a:4\":6,\"a:2:1\":7}\n");
 }
 
-/* As many columns as SQLite allows, all of one name: minutes if each is compared with all others. */
+/* As many columns as SQLite allows, all of one name: minutes if each is compared with all others.
+ */
 static void
 test_ndjson_of_many_equal_names(void **state)
 {
@@ -92,10 +95,10 @@ test_ndjson_of_many_equal_names(void **state)
 static void
 test_csv(void **state)
 {
-    assert_format(
-        FORMAT_CSV,
-        "SELECT 'a,b' AS \"x,y\", 'say \"hi\"' AS q, NULL AS n, '' AS e, 'l' || char(10) AS l, 7 AS i",
-        "\"x,y\",q,n,e,l,i\r\n\"a,b\",\"say \"\"hi\"\"\",,\"\",\"l\n\",7\r\n");
+    assert_format(FORMAT_CSV,
+                  "SELECT 'a,b' AS \"x,y\", 'say \"hi\"' AS q, NULL AS n, '' AS e, 'l' || char(10) "
+                  "AS l, 7 AS i",
+                  "\"x,y\",q,n,e,l,i\r\n\"a,b\",\"say \"\"hi\"\"\",,\"\",\"l\n\",7\r\n");
     assert_format(FORMAT_CSV, "SELECT x'0102' AS b, 1.5 AS r", "b,r\r\nAQI=,1.5\r\n");
 }
 

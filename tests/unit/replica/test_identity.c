@@ -24,9 +24,10 @@ assert_refused(const char *text, const char *why)
 static void
 test_whole(void **state)
 {
-    static const char text[] = HEAD "[{\"name\":\"shop\",\"file\":\"/data/a.db\",\"digest\":\"sha256:1\"},"
-                                    "{\"name\":\"geo\",\"file\":\"/data/b.db\",\"digest\":\"sha256:2\"}],"
-                                    "\"parent\":null,\"position\":\"17\",\"future\":[1]}";
+    static const char text[] =
+        HEAD "[{\"name\":\"shop\",\"file\":\"/data/a.db\",\"digest\":\"sha256:1\"},"
+             "{\"name\":\"geo\",\"file\":\"/data/b.db\",\"digest\":\"sha256:2\"}],"
+             "\"parent\":null,\"position\":\"17\",\"future\":[1]}";
     struct identity identity = {0};
     assert_true(identity_parse(text, strlen(text), &identity, NULL));
     assert_string_equal(identity.service, "catalogue");
@@ -52,12 +53,14 @@ test_refusals(void **state)
                    "control character");
     assert_refused(HEAD "[]}", "1 to 11 databases");
     assert_refused(HEAD "[{\"name\":\"main\",\"digest\":\"d\"}]}", "\"file\" is missing");
-    assert_refused(HEAD "[{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"},{\"name\":\"a\",\"file\":\"f\","
-                        "\"digest\":\"d\"}]}",
-                   "two databases are named \"a\"");
-    assert_refused(HEAD "[{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"},{\"name\":\"main\",\"file\":\"f\","
-                        "\"digest\":\"d\"}]}",
-                   "not a name");
+    assert_refused(
+        HEAD "[{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"},{\"name\":\"a\",\"file\":\"f\","
+             "\"digest\":\"d\"}]}",
+        "two databases are named \"a\"");
+    assert_refused(
+        HEAD "[{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"},{\"name\":\"main\",\"file\":\"f\","
+             "\"digest\":\"d\"}]}",
+        "not a name");
     assert_refused(HEAD "[{\"name\":\"temp\",\"file\":\"f\",\"digest\":\"d\"}]}", "not a name");
     assert_refused("{\"service\":\"a\",\"generation\":\"g1\",\"engine\":\"postgres\",\"databases\":"
                    "[{\"name\":\"a\",\"file\":\"f\",\"digest\":\"d\"}]}",

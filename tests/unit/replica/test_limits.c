@@ -43,11 +43,16 @@ limits_with(const char *name, const char *value, size_t offset)
 static void
 test_values_with_units(void **state)
 {
-    assert_int_equal(limits_with("EFFIGY_MAX_BYTES", "1MiB", offsetof(struct limits, max_bytes)), 1 << 20);
-    assert_int_equal(limits_with("EFFIGY_MAX_TIME_MS", "250", offsetof(struct limits, max_time_ms)), 250);
-    assert_int_equal(limits_with("EFFIGY_MAX_TIME_MS", "2s", offsetof(struct limits, max_time_ms)), 2000);
-    assert_int_equal(limits_with("EFFIGY_CACHE_SECONDS", "60", offsetof(struct limits, cache_seconds)), 60);
-    assert_int_equal(limits_with("EFFIGY_CACHE_SECONDS", "1h", offsetof(struct limits, cache_seconds)), 3600);
+    assert_int_equal(limits_with("EFFIGY_MAX_BYTES", "1MiB", offsetof(struct limits, max_bytes)),
+                     1 << 20);
+    assert_int_equal(limits_with("EFFIGY_MAX_TIME_MS", "250", offsetof(struct limits, max_time_ms)),
+                     250);
+    assert_int_equal(limits_with("EFFIGY_MAX_TIME_MS", "2s", offsetof(struct limits, max_time_ms)),
+                     2000);
+    assert_int_equal(
+        limits_with("EFFIGY_CACHE_SECONDS", "60", offsetof(struct limits, cache_seconds)), 60);
+    assert_int_equal(
+        limits_with("EFFIGY_CACHE_SECONDS", "1h", offsetof(struct limits, cache_seconds)), 3600);
     assert_int_equal(limits_with("EFFIGY_LOCKING", "on", offsetof(struct limits, locking)), 1);
     assert_int_equal(limits_with("EFFIGY_CORS", "1", offsetof(struct limits, cors)), 1);
     assert_int_equal(limits_with("EFFIGY_QUEUE", "", offsetof(struct limits, queue)), 128);

@@ -45,17 +45,19 @@ setup(void **state)
     CLEANUP_FREE char *first = mem_printf("%s/a b%%?#.db", f->dir);
     CLEANUP_FREE char *second = mem_printf("%s/second.db", f->dir);
     make_database(
-        first, "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);"
-               "INSERT INTO t VALUES(1,'one'),(2,'two'),(3,'three');"
-               "CREATE VIRTUAL TABLE f USING fts5(text); INSERT INTO f VALUES('hello world'),('good bye');"
-               "CREATE VIRTUAL TABLE r USING rtree(id,x0,x1); INSERT INTO r VALUES(1,0,1),(2,5,6);"
-               "CREATE VIEW v AS SELECT name FROM t; CREATE VIEW broken AS SELECT * FROM nowhere; ANALYZE");
+        first,
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);"
+        "INSERT INTO t VALUES(1,'one'),(2,'two'),(3,'three');"
+        "CREATE VIRTUAL TABLE f USING fts5(text); INSERT INTO f VALUES('hello world'),('good bye');"
+        "CREATE VIRTUAL TABLE r USING rtree(id,x0,x1); INSERT INTO r VALUES(1,0,1),(2,5,6);"
+        "CREATE VIEW v AS SELECT name FROM t; CREATE VIEW broken AS SELECT * FROM nowhere; "
+        "ANALYZE");
     make_database(second, "CREATE TABLE other(a); INSERT INTO other VALUES('x')");
-    CLEANUP_FREE char *json =
-        mem_printf("{\"service\":\"s\",\"generation\":\"g1\",\"engine\":\"sqlite\",\"databases\":["
-                   "{\"name\":\"s\",\"file\":\"%s\",\"digest\":\"d1\"},{\"name\":\"second\",\"file\":\"%s\","
-                   "\"digest\":\"d2\"}]}",
-                   first, second);
+    CLEANUP_FREE char *json = mem_printf(
+        "{\"service\":\"s\",\"generation\":\"g1\",\"engine\":\"sqlite\",\"databases\":["
+        "{\"name\":\"s\",\"file\":\"%s\",\"digest\":\"d1\"},{\"name\":\"second\",\"file\":\"%s\","
+        "\"digest\":\"d2\"}]}",
+        first, second);
     ERR_LOCAL(err);
     struct database_options options = {.value_bytes = 8 << 20};
     if (!identity_parse(json, strlen(json), &f->identity, &err) ||
@@ -131,9 +133,10 @@ test_reading(void **state)
     assert_rows(f, "SELECT value FROM json_each('[5]')", "5\r\n");
     assert_rows(f, "SELECT name FROM pragma_table_info('t') WHERE cid=0", "id\r\n");
     assert_rows(f, "PRAGMA main.user_version", "0\r\n");
-    assert_rows(
-        f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3) SELECT max(i) FROM n",
-        "3\r\n");
+    assert_rows(f,
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3) SELECT "
+                "max(i) FROM n",
+                "3\r\n");
     run_with(f, "EXPLAIN QUERY PLAN SELECT * FROM t WHERE id=1", NULL);
     assert_int_equal(f->result.problem.status, 0);
 }
@@ -200,7 +203,8 @@ static void
 test_parameters(void **state)
 {
     struct fixture *f = *state;
-    run_with(f, "SELECT name FROM t WHERE name IN (?, ?)", (const char *const[]){"one", "three", NULL});
+    run_with(f, "SELECT name FROM t WHERE name IN (?, ?)",
+             (const char *const[]){"one", "three", NULL});
     assert_string_equal(f->answer.data, "name\r\none\r\nthree\r\n");
     assert_problem(f, "SELECT ?", 400, "bad-parameters");
     assert_problem(f, "SELECT :a", 400, "bad-parameters");
@@ -246,7 +250,8 @@ test_too_many_parameters(void **state)
     buf_puts(&sql, "SELECT 1 IN (?");
     for (int i = 1; i < REQUEST_PARAMS; i++)
         buf_puts(&sql, ",?");
-    CLEANUP_FREE char *most = mem_printf("%s)", buf_text(&sql)), *more = mem_printf("%s,?)", buf_text(&sql));
+    CLEANUP_FREE char *most = mem_printf("%s)", buf_text(&sql)),
+                      *more = mem_printf("%s,?)", buf_text(&sql));
     assert_problem(f, most, 400, "bad-parameters");
     assert_problem(f, more, 400, "sql-error");
 }
@@ -266,16 +271,18 @@ test_limits(void **state)
     assert_int_equal(f->result.rows, 1);
     assert_problem(f, "SELECT zeroblob(1000000000)", 422, "value-limit");
     assert_problem(f, "SELECT randomblob(1000000000)", 422, "value-limit");
-    assert_problem(f, "SELECT group_concat(hex(zeroblob(100000))) FROM json_each('[1,2,3]'), t, t, t, t, t",
-                   422, "heap-limit");
     assert_problem(
-        f,
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT DISTINCT i % 10000000 FROM n "
-        "ORDER BY 1",
+        f, "SELECT group_concat(hex(zeroblob(100000))) FROM json_each('[1,2,3]'), t, t, t, t, t",
         422, "heap-limit");
+    assert_problem(f,
+                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT DISTINCT "
+                   "i % 10000000 FROM n "
+                   "ORDER BY 1",
+                   422, "heap-limit");
     f->limits.time = 0.1;
-    assert_problem(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n",
-                   504, "time-limit");
+    assert_problem(
+        f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n",
+        504, "time-limit");
     f->limits.time = 5;
     assert_rows(f, "SELECT count(*) FROM t", "3\r\n");
 }
@@ -288,7 +295,8 @@ test_compile_bomb(void **state)
     CLEANUP_BUF struct buf sql = {0};
     buf_puts(&sql, "WITH a0 AS (SELECT 1 AS x)");
     for (int i = 1; i < 40; i++)
-        buf_printf(&sql, ", a%d AS (SELECT l.x FROM a%d AS l, a%d AS r UNION SELECT 2)", i, i - 1, i - 1);
+        buf_printf(&sql, ", a%d AS (SELECT l.x FROM a%d AS l, a%d AS r UNION SELECT 2)", i, i - 1,
+                   i - 1);
     buf_puts(&sql, " SELECT * FROM a39");
     f->limits.time = 0.3;
     double begin = clock_seconds();
@@ -307,7 +315,9 @@ test_client_gone(void **state)
     close(pair[1]);
     f->limits.client = pair[0];
     double begin = clock_seconds();
-    run_with(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n", NULL);
+    run_with(f,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n",
+             NULL);
     assert_true(f->result.gone);
     assert_true(clock_seconds() - begin < 1);
     f->limits.client = -1;
@@ -378,14 +388,17 @@ test_catalog(void **state)
     if (f->result.problem.status)
         fail_msg("%s", f->result.problem.message);
     answer_append(&f->answer, "", 1);
-    assert_non_null(strstr(f->answer.data,
-                           "{\"name\":\"t\",\"type\":\"table\",\"rows_estimate\":3,\"columns\":[{\"name\":"
-                           "\"id\",\"type\":\"INTEGER\",\"notnull\":false,\"pk\":1}"));
-    assert_non_null(strstr(f->answer.data,
-                           "{\"name\":\"broken\",\"type\":\"view\",\"rows_estimate\":null,\"columns\":[]}"));
+    assert_non_null(
+        strstr(f->answer.data,
+               "{\"name\":\"t\",\"type\":\"table\",\"rows_estimate\":3,\"columns\":[{\"name\":"
+               "\"id\",\"type\":\"INTEGER\",\"notnull\":false,\"pk\":1}"));
+    assert_non_null(
+        strstr(f->answer.data,
+               "{\"name\":\"broken\",\"type\":\"view\",\"rows_estimate\":null,\"columns\":[]}"));
     assert_non_null(strstr(f->answer.data, "{\"name\":\"f\",\"type\":\"virtual\""));
-    assert_non_null(strstr(f->answer.data,
-                           "{\"name\":\"second\",\"file\":\"second.db\",\"tables\":[{\"name\":\"other\""));
+    assert_non_null(
+        strstr(f->answer.data,
+               "{\"name\":\"second\",\"file\":\"second.db\",\"tables\":[{\"name\":\"other\""));
     assert_null(strstr(f->answer.data, "f_data"));
     answer_free(&f->answer);
     f->answer.limit = 1 << 20;

@@ -23,7 +23,8 @@ parse(struct request_input input)
 static struct request
 parse_body(const char *type, const char *body)
 {
-    return parse((struct request_input){.content_type = type, .body = body, .body_length = strlen(body)});
+    return parse(
+        (struct request_input){.content_type = type, .body = body, .body_length = strlen(body)});
 }
 
 static void
@@ -80,10 +81,10 @@ test_bodies(void **state)
 static void
 test_json_values(void **state)
 {
-    struct request request = parse_body(
-        "application/json",
-        "{\"sql\":\"select "
-        "?\",\"params\":[null,true,-9223372036854775808,1.5,\"a\\u0000b\",{\"$base64\":\"AP8=\"}]}");
+    struct request request =
+        parse_body("application/json", "{\"sql\":\"select "
+                                       "?\",\"params\":[null,true,-9223372036854775808,1.5,"
+                                       "\"a\\u0000b\",{\"$base64\":\"AP8=\"}]}");
     const struct param *p = request.params;
     assert_int_equal(request.count, 6);
     assert_null(p[0].name);
@@ -94,8 +95,8 @@ test_json_values(void **state)
     assert_true(p[4].kind == PARAM_TEXT && p[4].length == 3 && memcmp(p[4].data, "a\0b", 3) == 0);
     assert_true(p[5].kind == PARAM_BLOB && p[5].length == 2 && memcmp(p[5].data, "\0\xff", 2) == 0);
     request_free(&request);
-    request =
-        parse_body("application/json", "{\"params\":{\":id\":1},\"sql\":\"select :id\",\"format\":\"csv\"}");
+    request = parse_body("application/json",
+                         "{\"params\":{\":id\":1},\"sql\":\"select :id\",\"format\":\"csv\"}");
     assert_string_equal(request.params[0].name, ":id");
     assert_false(request.params[0].optional);
     assert_int_equal(request.format, FORMAT_CSV);
@@ -114,30 +115,36 @@ test_refusals(void **state)
     assert_refused((struct request_input){.query = "sql=select+%00"}, 400, "NUL");
     assert_refused((struct request_input){.query = "sql=select+%ff"}, 400, "UTF-8");
     assert_refused((struct request_input){.query = "sql=select+1&format=xml"}, 406, "xml");
-    assert_refused((struct request_input){.query = "sql=select+1", .accept = "image/png"}, 406, "image/png");
+    assert_refused((struct request_input){.query = "sql=select+1", .accept = "image/png"}, 406,
+                   "image/png");
     assert_refused((struct request_input){.query = "sql=select+1&params=1"}, 400, "neither");
     assert_refused((struct request_input){.query = "sql=select+1&params=["}, 400, "not JSON");
     assert_refused((struct request_input){.query = "sql=select+1&params=[[1]]"}, 400, "array");
-    assert_refused((struct request_input){.query = "sql=select+1&params=[{\"a\":1}]"}, 400, "$base64");
-    assert_refused((struct request_input){.query = "sql=select+1&params=[{\"$base64\":\"A\"}]"}, 400,
+    assert_refused((struct request_input){.query = "sql=select+1&params=[{\"a\":1}]"}, 400,
                    "$base64");
-    assert_refused((struct request_input){.query = "sql=select+1&params=[99999999999999999999]"}, 400,
-                   "JSON");
+    assert_refused((struct request_input){.query = "sql=select+1&params=[{\"$base64\":\"A\"}]"},
+                   400, "$base64");
+    assert_refused((struct request_input){.query = "sql=select+1&params=[99999999999999999999]"},
+                   400, "JSON");
     assert_refused((struct request_input){.body = "select 1"}, 415, "no content type");
-    assert_refused((struct request_input){.body = "x", .content_type = "image/png"}, 415, "image/png");
-    assert_refused((struct request_input){.body = "x", .content_type = "application/jsonx"}, 415, "jsonx");
+    assert_refused((struct request_input){.body = "x", .content_type = "image/png"}, 415,
+                   "image/png");
+    assert_refused((struct request_input){.body = "x", .content_type = "application/jsonx"}, 415,
+                   "jsonx");
     assert_refused((struct request_input){.body = "[]", .content_type = "application/json"}, 400,
                    "not an object");
-    assert_refused((struct request_input){.body = "{\"sql\":1}", .content_type = "application/json"}, 400,
-                   "\"sql\"");
     assert_refused(
-        (struct request_input){.body = "{\"sql\":\"a\",\"sql\":\"b\"}", .content_type = "application/json"},
-        400, "duplicate");
-    assert_refused((struct request_input){.body = "{\"query\":\"a\"}", .content_type = "application/json"},
-                   400, "\"query\"");
+        (struct request_input){.body = "{\"sql\":1}", .content_type = "application/json"}, 400,
+        "\"sql\"");
+    assert_refused((struct request_input){.body = "{\"sql\":\"a\",\"sql\":\"b\"}",
+                                          .content_type = "application/json"},
+                   400, "duplicate");
     assert_refused(
-        (struct request_input){.body = "{\"sql\":\"a\\u0000\"}", .content_type = "application/json"}, 400,
-        "NUL");
+        (struct request_input){.body = "{\"query\":\"a\"}", .content_type = "application/json"},
+        400, "\"query\"");
+    assert_refused((struct request_input){.body = "{\"sql\":\"a\\u0000\"}",
+                                          .content_type = "application/json"},
+                   400, "NUL");
 }
 
 static void
@@ -158,14 +165,16 @@ test_deep_json_is_refused(void **state)
     char *body = malloc(depth + 1);
     memset(body, '[', depth);
     body[depth] = '\0';
-    assert_refused((struct request_input){.body = body, .content_type = "application/json"}, 400, "JSON");
+    assert_refused((struct request_input){.body = body, .content_type = "application/json"}, 400,
+                   "JSON");
     free(body);
 }
 
 static void
 test_base64(void **state)
 {
-    static const char *const bad[] = {"A", "AB", "ABC", "AB=C", "=ABC", "A===", "====", "AB?=", "AB==AB=="};
+    static const char *const bad[] = {"A",    "AB",   "ABC",  "AB=C",    "=ABC",
+                                      "A===", "====", "AB?=", "AB==AB=="};
     char *bytes = NULL;
     size_t length = 0;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -184,8 +193,10 @@ test_base64(void **state)
 static void
 test_blank_sql(void **state)
 {
-    static const char *const blank[] = {"", " ;\n", "-- x", "-- x\n;", "/* ; */", "/* never ends", "/**/--"};
-    static const char *const not_blank[] = {"select", "- ", "/", "-- x\ny", "/* */ 1", "--\n/*a*/b"};
+    static const char *const blank[] = {"",        " ;\n",          "-- x",  "-- x\n;",
+                                        "/* ; */", "/* never ends", "/**/--"};
+    static const char *const not_blank[] = {"select",  "- ",      "/",
+                                            "-- x\ny", "/* */ 1", "--\n/*a*/b"};
     for (size_t i = 0; i < sizeof blank / sizeof *blank; i++)
         assert_true(request_sql_is_blank(blank[i], strlen(blank[i])));
     for (size_t i = 0; i < sizeof not_blank / sizeof *not_blank; i++)

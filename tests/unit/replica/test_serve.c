@@ -18,14 +18,16 @@
 #include <cmocka.h>
 
 #define ENDLESS "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n"
-/* One step of SQLite's virtual machine that takes hours: instr() compares at each of eight million places. */
+/* One step of SQLite's virtual machine that takes hours: instr() compares at each of eight million
+ * places. */
 #define ENDLESS_STEP "SELECT instr(zeroblob(8000000), zeroblob(4000000) || x'01')"
 
 static void
 assert_status(struct response response, int status, const char *in_body)
 {
     if (response.status != status)
-        fail_msg("%d instead of %d: %s", response.status, status, response.body ? response.body : "");
+        fail_msg("%d instead of %d: %s", response.status, status,
+                 response.body ? response.body : "");
     if (in_body && !strstr(response.body, in_body))
         fail_msg("\"%s\" is not in: %s", in_body, response.body);
     response_free(&response);
@@ -52,15 +54,17 @@ static void
 test_forms_of_questions_and_answers(void **state)
 {
     struct server_process *server = *state;
-    assert_status(server_query(server, "select id, price, picture from item where id=:id", "&id=7"), 200,
-                  "{\"generation\":\"g2\",\"columns\":[\"id\",\"price\",\"picture\"],\"rows\":[[7,1.75,{\"$"
-                  "base64\":\"AP8=\"}]],"
-                  "\"truncated\":false,\"row_count\":1}");
-    assert_status(server_query(server, "select name from item where id=?", "&params=[3]&format=csv"), 200,
-                  "name\r\nitem 3\r\n");
     assert_status(
-        server_query(server, "select name from item where id=@x", "&params={\"x\":3}&format=ndjson"), 200,
-        "{\"name\":\"item 3\"}\n");
+        server_query(server, "select id, price, picture from item where id=:id", "&id=7"), 200,
+        "{\"generation\":\"g2\",\"columns\":[\"id\",\"price\",\"picture\"],\"rows\":[[7,1.75,{\"$"
+        "base64\":\"AP8=\"}]],"
+        "\"truncated\":false,\"row_count\":1}");
+    assert_status(
+        server_query(server, "select name from item where id=?", "&params=[3]&format=csv"), 200,
+        "name\r\nitem 3\r\n");
+    assert_status(server_query(server, "select name from item where id=@x",
+                               "&params={\"x\":3}&format=ndjson"),
+                  200, "{\"name\":\"item 3\"}\n");
     static const struct {
         const char *type, *body;
     } posts[] = {
@@ -70,7 +74,8 @@ test_forms_of_questions_and_answers(void **state)
         {"text/plain; charset=utf-8", "select name from item where id=5;"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(posts); i++) {
-        CLEANUP_FREE char *headers = mem_printf("Content-Type: %s\r\nAccept: text/csv\r\n", posts[i].type);
+        CLEANUP_FREE char *headers =
+            mem_printf("Content-Type: %s\r\nAccept: text/csv\r\n", posts[i].type);
         struct response response =
             server_request(server, "POST", "/query", headers, posts[i].body, strlen(posts[i].body));
         assert_header(&response, "Content-Type", "text/csv; charset=utf-8");
@@ -86,8 +91,8 @@ test_other_paths(void **state)
     assert_status(server_get(server, "/tables"), 200,
                   "{\"name\":\"item\",\"type\":\"table\",\"rows_estimate\":20000,");
     assert_status(server_get(server, "/schema"), 200, "CREATE INDEX item_name ON item(name);");
-    assert_status(server_request(server, "GET", "/schema", "Accept: application/json\r\n", NULL, 0), 200,
-                  "{\"type\":\"index\",\"name\":\"item_name\",\"table\":\"item\",");
+    assert_status(server_request(server, "GET", "/schema", "Accept: application/json\r\n", NULL, 0),
+                  200, "{\"type\":\"index\",\"name\":\"item_name\",\"table\":\"item\",");
     assert_status(server_get(server, "/-/healthz"), 200, "ok");
     assert_status(server_get(server, "/-/readyz"), 200, "ready");
     assert_status(server_get(server, "/-/generation"), 200, "\"position\":\"17\"");
@@ -154,9 +159,10 @@ static void
 test_read_only(void **state)
 {
     struct server_process *server = *state;
-    static const char *const writes[] = {"insert into item values(0,'x',0,0)", "attach 'x.db' as x",
-                                         "pragma writable_schema=1",           "select load_extension('x')",
-                                         "select fts3_tokenizer('simple')",    "vacuum into '/tmp/x'"};
+    static const char *const writes[] = {
+        "insert into item values(0,'x',0,0)", "attach 'x.db' as x",
+        "pragma writable_schema=1",           "select load_extension('x')",
+        "select fts3_tokenizer('simple')",    "vacuum into '/tmp/x'"};
     for (size_t i = 0; i < ARRAY_LENGTH(writes); i++)
         assert_status(server_query(server, writes[i], NULL), 403, "writes to the master");
 }
@@ -172,16 +178,19 @@ test_bad_requests(void **state)
     assert_status(server_query(server, "select nope", NULL), 400, "no such column: nope");
     assert_status(server_query(server, "select ?", NULL), 400, "bad-parameters");
     assert_status(server_query(server, "select 1", "&format=xml"), 406, "json, ndjson and csv");
-    assert_status(server_request(server, "GET", "/tables", "Accept: text/html\r\n", NULL, 0), 406, NULL);
+    assert_status(server_request(server, "GET", "/tables", "Accept: text/html\r\n", NULL, 0), 406,
+                  NULL);
     assert_status(server_request(server, "POST", "/query", "", "select 1", 8), 415, NULL);
     size_t size = 10 << 20;
     CLEANUP_FREE char *big = mem_new(size + 1);
     memset(big, ' ', size);
     memcpy(big, "select 1", 8);
-    assert_status(server_request(server, "POST", "/query", "Content-Type: application/sql\r\n", big, size),
-                  413, NULL);
-    assert_status(server_request(server, "POST", "/query", "Content-Type: application/sql\r\n", big, 1 << 20),
-                  200, NULL);
+    assert_status(
+        server_request(server, "POST", "/query", "Content-Type: application/sql\r\n", big, size),
+        413, NULL);
+    assert_status(
+        server_request(server, "POST", "/query", "Content-Type: application/sql\r\n", big, 1 << 20),
+        200, NULL);
     memset(big, 'a', size);
     memcpy(big, "/query?sql=select+'", 19);
     big[66000] = '\0';
@@ -236,7 +245,9 @@ test_thousand_clients(void **state)
         assert_true((fds[i] = client_connect(server)) >= 0);
     for (int i = 0; i < CLIENTS; i++)
         client_printf(
-            fds[i], "GET /query?sql=select+name+from+item+where+id%%3D%d HTTP/1.1\r\nHost: x\r\n\r\n", i + 1);
+            fds[i],
+            "GET /query?sql=select+name+from+item+where+id%%3D%d HTTP/1.1\r\nHost: x\r\n\r\n",
+            i + 1);
     for (int i = 0; i < CLIENTS; i++) {
         struct response response = client_read(fds[i], false);
         CLEANUP_FREE char *name = mem_printf("\"item %d\"", i + 1);
@@ -254,7 +265,8 @@ test_half_sent_requests(void **state)
 {
     struct server_process *server = *state;
     double begin = clock_seconds();
-    int silent = client_connect(server), stalled = client_connect(server), dripping = client_connect(server);
+    int silent = client_connect(server), stalled = client_connect(server),
+        dripping = client_connect(server);
     client_printf(stalled, "POST /query HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nselect");
     client_printf(dripping, "GET / HTTP/1.1\r\n");
     for (int i = 0; i < 30 && clock_seconds() - begin < 15; i++) {
@@ -270,8 +282,9 @@ test_half_sent_requests(void **state)
     assert_int_equal(response.status, 408);
     response_free(&response);
     assert_true(clock_seconds() - begin > 8 && clock_seconds() - begin < 13);
-    client_printf(silent,
-                  "GET /-/healthz HTTP/1.1\r\nHost: x\r\n\r\n"); /* has begun nothing, so it may still */
+    client_printf(
+        silent,
+        "GET /-/healthz HTTP/1.1\r\nHost: x\r\n\r\n"); /* has begun nothing, so it may still */
     assert_status(client_read(silent, false), 200, "ok");
     close(silent);
     close(stalled);
@@ -282,14 +295,17 @@ static void
 test_client_that_leaves(void **state)
 {
     struct server_process server;
-    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=30000", "EFFIGY_WORKERS=1", NULL});
+    server_start(&server,
+                 (const char *const[]){"EFFIGY_MAX_TIME_MS=30000", "EFFIGY_WORKERS=1", NULL});
     close(ask(&server, ENDLESS));
     double begin = clock_seconds();
-    while (server_metric(&server, "effigy_queries_cancelled_total") < 1 && clock_seconds() - begin < 5)
+    while (server_metric(&server, "effigy_queries_cancelled_total") < 1 &&
+           clock_seconds() - begin < 5)
         clock_sleep_ms(20);
     assert_true(clock_seconds() - begin < 2);
     assert_true(server_metric(&server, "effigy_workers_busy") == 0);
-    assert_true(server_metric(&server, "effigy_http_requests_total{path=\"/query\",code=\"499\"}") == 1);
+    assert_true(
+        server_metric(&server, "effigy_http_requests_total{path=\"/query\",code=\"499\"}") == 1);
     assert_int_equal(server_stop(&server), 0);
 }
 
@@ -304,13 +320,14 @@ ask_until_quick(const struct server_process *server, const char *sql, const char
     }
 }
 
-/* Steps that take long each, thousands of them: what comes of a quick statement by its parameters. */
+/* Steps that take long each, thousands of them: what comes of a quick statement by its parameters.
+ */
 static void
 test_quick_statement_with_bombs_as_parameters(void **state)
 {
     struct server_process server;
-    server_start(&server,
-                 (const char *const[]){"EFFIGY_MAX_TIME_MS=300", "EFFIGY_WORKERS=1", "EFFIGY_LOOPS=1", NULL});
+    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=300", "EFFIGY_WORKERS=1",
+                                                "EFFIGY_LOOPS=1", NULL});
     static const char sql[] =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < :rows) "
         "SELECT max(instr(zeroblob(:size), zeroblob(:size / 2 + i % 2) || x'01')) FROM n";
@@ -349,7 +366,8 @@ test_bombs_hurt_nobody_else(void **state)
     begin = clock_seconds();
     assert_status(server_get(&server, "/-/healthz"), 200, NULL);
     assert_status(server_get(&server, "/-/readyz"), 200, NULL);
-    assert_status(server_query(&server, "select name from item where id=:id", "&id=11"), 200, "item 11");
+    assert_status(server_query(&server, "select name from item where id=:id", "&id=11"), 200,
+                  "item 11");
     assert_true(clock_seconds() - begin < 0.5);
     for (int i = 0; i < BOMBS; i++) {
         struct response response = client_read(fds[i], false);
@@ -360,7 +378,8 @@ test_bombs_hurt_nobody_else(void **state)
         response_free(&response);
         close(fds[i]);
     }
-    assert_true(refused >= BOMBS - WORKERS - QUEUE); /* those in the queue may have waited too long */
+    assert_true(refused >=
+                BOMBS - WORKERS - QUEUE); /* those in the queue may have waited too long */
     assert_int_equal(server_stop(&server), 0);
 }
 
@@ -368,7 +387,8 @@ static void
 test_step_that_cannot_be_interrupted(void **state)
 {
     struct server_process server;
-    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=200", "EFFIGY_WORKERS=1", NULL});
+    server_start(&server,
+                 (const char *const[]){"EFFIGY_MAX_TIME_MS=200", "EFFIGY_WORKERS=1", NULL});
     double begin = clock_seconds();
     assert_status(server_query(&server, ENDLESS_STEP, NULL), 504, "time-limit");
     assert_true(clock_seconds() - begin < 4);
@@ -383,7 +403,8 @@ test_ends_when_too_many_are_stuck(void **state)
 {
     struct server_process server;
     enum { BOMBS = 17 };
-    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=100", "EFFIGY_WORKERS=17", NULL});
+    server_start(&server,
+                 (const char *const[]){"EFFIGY_MAX_TIME_MS=100", "EFFIGY_WORKERS=17", NULL});
     int fds[BOMBS];
     for (int i = 0; i < BOMBS; i++)
         fds[i] = ask(&server, ENDLESS_STEP);
@@ -402,13 +423,15 @@ test_drain(void **state)
     struct response response = client_read(idle, false);
     assert_null(response_header(&response, "Connection"));
     assert_status(response, 200, NULL);
-    int working = ask(&server, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3000000)"
-                               " SELECT max(i) FROM n");
+    int working =
+        ask(&server, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3000000)"
+                     " SELECT max(i) FROM n");
     while (server_metric(&server, "effigy_workers_busy") < 1)
         clock_sleep_ms(1);
     kill(server.pid, SIGTERM);
     int late = 0;
-    for (double begin = clock_seconds(); late >= 0 && clock_seconds() - begin < 2; clock_sleep_ms(5)) {
+    for (double begin = clock_seconds(); late >= 0 && clock_seconds() - begin < 2;
+         clock_sleep_ms(5)) {
         if ((late = client_connect(&server)) >= 0)
             close(late);
     }
@@ -431,7 +454,8 @@ static void
 test_drain_ends_with_the_grace_period(void **state)
 {
     struct server_process server;
-    server_start(&server, (const char *const[]){"EFFIGY_GRACE_MS=300", "EFFIGY_MAX_TIME_MS=60s", NULL});
+    server_start(&server,
+                 (const char *const[]){"EFFIGY_GRACE_MS=300", "EFFIGY_MAX_TIME_MS=60s", NULL});
     int idle = client_connect(&server), busy = ask(&server, ENDLESS);
     clock_sleep_ms(50);
     double begin = clock_seconds();
@@ -461,9 +485,10 @@ test_keep_alive_and_pipelining(void **state)
         CLEANUP_FREE char *row = mem_printf("[[%d]]", i);
         assert_status(client_read(fd, false), 200, row);
     }
-    client_printf(fd,
-                  "GET /-/healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /query?sql=select+7 HTTP/1.1\r\nHost: x\r\n"
-                  "Connection: close\r\n\r\n");
+    client_printf(
+        fd,
+        "GET /-/healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /query?sql=select+7 HTTP/1.1\r\nHost: x\r\n"
+        "Connection: close\r\n\r\n");
     struct buf all = {0};
     char bytes[4096];
     for (ssize_t n; (n = read(fd, bytes, sizeof bytes)) > 0;)
@@ -478,8 +503,9 @@ static void
 test_settings(void **state)
 {
     struct server_process server;
-    server_start(&server, (const char *const[]){"EFFIGY_CORS=on", "EFFIGY_CACHE_SECONDS=60",
-                                                "EFFIGY_LOCKING=on", "EFFIGY_MAX_CONNECTIONS=3", NULL});
+    server_start(&server,
+                 (const char *const[]){"EFFIGY_CORS=on", "EFFIGY_CACHE_SECONDS=60",
+                                       "EFFIGY_LOCKING=on", "EFFIGY_MAX_CONNECTIONS=3", NULL});
     struct response response = server_query(&server, "select 1", NULL);
     assert_header(&response, "Cache-Control", "public, max-age=60");
     assert_header(&response, "Access-Control-Allow-Origin", "*");
@@ -490,7 +516,8 @@ test_settings(void **state)
     int idle[3];
     for (int i = 0; i < 3; i++)
         idle[i] = client_connect(&server);
-    assert_status(server_get(&server, "/-/healthz"), 200, NULL); /* when it is full, who is idle makes room */
+    assert_status(server_get(&server, "/-/healthz"), 200,
+                  NULL); /* when it is full, who is idle makes room */
     for (int i = 0; i < 3; i++)
         close(idle[i]);
     assert_int_equal(server_stop(&server), 0);
@@ -504,20 +531,23 @@ test_refuses_to_start(void **state)
     CLEANUP_FREE char *identity = mem_printf("EFFIGY_IDENTITY=%s/generation.json", server->dir);
     CLEANUP_FREE char *port = mem_printf("EFFIGY_PORT=%u", server->port);
     assert_int_equal(
-        server_run_to_failure((const char *const[]){"EFFIGY_QUEUE=lots", NULL}, text, sizeof text), 2);
+        server_run_to_failure((const char *const[]){"EFFIGY_QUEUE=lots", NULL}, text, sizeof text),
+        2);
     assert_non_null(strstr(text, "EFFIGY_QUEUE is \"lots\""));
     assert_int_equal(
-        server_run_to_failure((const char *const[]){"EFFIGY_IDENTITY=/nonexistent", NULL}, text, sizeof text),
-        1);
-    assert_non_null(strstr(text, "cannot open /nonexistent"));
-    assert_int_equal(
-        server_run_to_failure((const char *const[]){identity, port, "EFFIGY_LISTEN=127.0.0.1", NULL}, text,
+        server_run_to_failure((const char *const[]){"EFFIGY_IDENTITY=/nonexistent", NULL}, text,
                               sizeof text),
         1);
+    assert_non_null(strstr(text, "cannot open /nonexistent"));
+    assert_int_equal(server_run_to_failure(
+                         (const char *const[]){identity, port, "EFFIGY_LISTEN=127.0.0.1", NULL},
+                         text, sizeof text),
+                     1);
     assert_non_null(strstr(text, "cannot listen on port"));
-    assert_int_equal(server_run_to_failure((const char *const[]){identity, "EFFIGY_LISTEN=localhost", NULL},
-                                           text, sizeof text),
-                     2);
+    assert_int_equal(
+        server_run_to_failure((const char *const[]){identity, "EFFIGY_LISTEN=localhost", NULL},
+                              text, sizeof text),
+        2);
 }
 
 static int
@@ -528,8 +558,9 @@ setup(void **state)
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    server_start(&server, (const char *const[]){"EFFIGY_MAX_TIME_MS=700", "EFFIGY_MAX_BYTES=1MiB",
-                                                "EFFIGY_MAX_HEAP=16MiB", "EFFIGY_ACCESS_LOG=off", NULL});
+    server_start(&server,
+                 (const char *const[]){"EFFIGY_MAX_TIME_MS=700", "EFFIGY_MAX_BYTES=1MiB",
+                                       "EFFIGY_MAX_HEAP=16MiB", "EFFIGY_ACCESS_LOG=off", NULL});
     *state = &server;
     return 0;
 }

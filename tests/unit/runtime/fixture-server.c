@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server in the images of the runtime's tests: small, static, and able to misbehave. Takes its sockets as
- * sd_listen_fds(3) says, answers GET /-/readyz, and anything else with the content of the file /generation. On
- * SIGTERM it closes the listening sockets, answers what still comes on open connections, and ends.
+ * The server in the images of the runtime's tests: small, static, and able to misbehave. Takes its
+ * sockets as sd_listen_fds(3) says, answers GET /-/readyz, and anything else with the content of
+ * the file /generation. On SIGTERM it closes the listening sockets, answers what still comes on
+ * open connections, and ends.
  *
  *   server ok          as above
  *   server exit        prints a line and ends with exit code 3
@@ -90,8 +91,10 @@ int
 main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "ok";
-    const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID"), *names = getenv("LISTEN_FDNAMES");
-    if (!fds || strcmp(fds, "2") || !pid || atoi(pid) != getpid() || !names || strcmp(names, "published:private"))
+    const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID"),
+               *names = getenv("LISTEN_FDNAMES");
+    if (!fds || strcmp(fds, "2") || !pid || atoi(pid) != getpid() || !names ||
+        strcmp(names, "published:private"))
         return 4;
     if (strcmp(mode, "exit") == 0) {
         fprintf(stderr, "cannot open the data: they are on holiday\n");
@@ -101,7 +104,8 @@ main(int argc, char **argv)
     int file = open("/generation", O_RDONLY | O_CLOEXEC);
     if (file < 0 || read(file, generation, sizeof generation - 1) <= 0)
         return 5;
-    if (open("/written", O_WRONLY | O_CREAT, 0600) >= 0 || open("/dev/written", O_WRONLY | O_CREAT, 0600) >= 0)
+    if (open("/written", O_WRONLY | O_CREAT, 0600) >= 0 ||
+        open("/dev/written", O_WRONLY | O_CREAT, 0600) >= 0)
         return 6;
     printf("serving %s\n", generation);
     fflush(stdout);

@@ -52,26 +52,30 @@ text_fd(const char *text)
 }
 
 void
-make_image(struct world *world, unsigned generation, const struct oci_layer_entry *low, size_t low_count,
-           const struct oci_layer_entry *high, size_t high_count)
+make_image(struct world *world, unsigned generation, const struct oci_layer_entry *low,
+           size_t low_count, const struct oci_layer_entry *high, size_t high_count)
 {
-    struct oci_layer layers[2] = {write_layer(world, low, low_count), write_layer(world, high, high_count)};
+    struct oci_layer layers[2] = {write_layer(world, low, low_count),
+                                  write_layer(world, high, high_count)};
     struct oci_digest diff_ids[2] = {layers[0].diff_id, layers[1].diff_id};
     struct oci_config config = {.architecture = (char *)(uintptr_t)oci_platform_host_architecture(),
-                                      .os = (char[]){"linux"},
-                                      .diff_ids = diff_ids,
-                                      .diff_id_count = 2};
+                                .os = (char[]){"linux"},
+                                .diff_ids = diff_ids,
+                                .diff_id_count = 2};
     oci_map_set(&config.labels, "io.effigy.service", "shop");
     CLEANUP_FREE char *config_text = oci_config_format(&config);
     oci_map_free(&config.labels);
     struct oci_descriptor both[2] = {layers[0].descriptor, layers[1].descriptor};
-    struct oci_manifest manifest = {.config = {.media_type = (char[]){OCI_MEDIA_CONFIG}, .size = strlen(config_text)},
-                                    .layers = both,
-                                    .layer_count = 2};
-    assert_true(oci_store_put_blob(world->store, config_text, strlen(config_text), &manifest.config.digest, NULL, NULL));
+    struct oci_manifest manifest = {
+        .config = {.media_type = (char[]){OCI_MEDIA_CONFIG}, .size = strlen(config_text)},
+        .layers = both,
+        .layer_count = 2};
+    assert_true(oci_store_put_blob(world->store, config_text, strlen(config_text),
+                                   &manifest.config.digest, NULL, NULL));
     CLEANUP_FREE char *manifest_text = oci_manifest_format(&manifest);
-    assert_true(oci_store_put_manifest(world->store, OCI_MEDIA_MANIFEST, manifest_text, strlen(manifest_text),
-                                       &world->images[generation], NULL, NULL));
+    assert_true(oci_store_put_manifest(world->store, OCI_MEDIA_MANIFEST, manifest_text,
+                                       strlen(manifest_text), &world->images[generation], NULL,
+                                       NULL));
     oci_layer_free(&layers[0]);
     oci_layer_free(&layers[1]);
 }
@@ -84,7 +88,8 @@ server_size(void)
     return (uint64_t)st.st_size;
 }
 
-/* --- the world of one test -------------------------------------------------------------------------------- */
+/* --- the world of one test
+ * -------------------------------------------------------------------------------- */
 
 void
 open_runtime(struct world *world)
@@ -103,7 +108,8 @@ setup(void **state)
     world->dir = mem_strdup("/tmp/effigy-local.XXXXXX");
     assert_non_null(mkdtemp(world->dir));
     CLEANUP_FREE char *images = file_join(world->dir, "images");
-    CLEANUP(oci_ref_free) struct oci_ref ref = {.transport = OCI_TRANSPORT_LAYOUT, .location = mem_strdup(images)};
+    CLEANUP(oci_ref_free)
+    struct oci_ref ref = {.transport = OCI_TRANSPORT_LAYOUT, .location = mem_strdup(images)};
     assert_true(oci_store_open(&ref, OCI_STORE_CREATE, &world->store, NULL));
     assert_true(oci_store_lock(world->store, NULL));
     make_images(world, 1);
@@ -187,8 +193,8 @@ free_port(void)
 }
 
 bool
-try_start(struct world *world, unsigned generation, const char *mode, unsigned port, struct runtime_replica *replica,
-          struct err **err)
+try_start(struct world *world, unsigned generation, const char *mode, unsigned port,
+          struct runtime_replica *replica, struct err **err)
 {
     const char *const argv[] = {"/server", mode, NULL};
     const struct source_replica how = {argv, 8080, "/-/readyz", true, true};
@@ -265,7 +271,8 @@ wait_state(struct world *world, const char *id, enum runtime_state state, unsign
     fail_msg("%s does not become %s", id, runtime_state_name(state));
 }
 
-/* --- a client --------------------------------------------------------------------------------------------- */
+/* --- a client
+ * --------------------------------------------------------------------------------------------- */
 
 int
 dial(const char *name)
@@ -340,7 +347,9 @@ reader_run(void *argument)
             reader->by_generation[strstr(body, "g2") ? 2 : 1]++;
         } else {
             snprintf(reader->why, sizeof reader->why, "at %.3f, %s: %s", clock_seconds(),
-                     fd < 0 ? "connecting" : was_used ? "on a used connection" : "on a new connection",
+                     fd < 0     ? "connecting"
+                     : was_used ? "on a used connection"
+                                : "on a new connection",
                      strerror(errno));
             reader->failures++;
             last = true;
@@ -351,7 +360,8 @@ reader_run(void *argument)
     return NULL;
 }
 
-/* --- replacing under load ------------------------------------------------------------------------------- */
+/* --- replacing under load
+ * ------------------------------------------------------------------------------- */
 
 void
 replace_under_load(struct world *world, const char *mode, const char *path)
@@ -375,7 +385,8 @@ replace_under_load(struct world *world, const char *mode, const char *path)
             wait_healthy(world, next.id);
             double begin = clock_seconds();
             stop(world, running[i].id);
-            assert_true(clock_seconds() - begin < 2.5); /* it drained, and was not killed after the grace period */
+            assert_true(clock_seconds() - begin <
+                        2.5); /* it drained, and was not killed after the grace period */
             runtime_replica_free(&running[i]);
             running[i] = next;
         }
@@ -386,8 +397,9 @@ replace_under_load(struct world *world, const char *mode, const char *path)
     for (size_t i = 0; i < ARRAY_LENGTH(readers); i++)
         pthread_join(readers[i].thread, NULL);
     for (size_t i = 0; i < ARRAY_LENGTH(readers); i++) {
-        print_message("reader %zu%s: %u of g1, %u of g2, %u failed %s\n", i, readers[i].keeps ? " (kept)" : "",
-                      readers[i].by_generation[1], readers[i].by_generation[2], readers[i].failures, readers[i].why);
+        print_message("reader %zu%s: %u of g1, %u of g2, %u failed %s\n", i,
+                      readers[i].keeps ? " (kept)" : "", readers[i].by_generation[1],
+                      readers[i].by_generation[2], readers[i].failures, readers[i].why);
     }
     for (size_t i = 0; i < ARRAY_LENGTH(readers); i++) {
         assert_int_equal(readers[i].failures, 0);
@@ -404,14 +416,17 @@ replace_under_load(struct world *world, const char *mode, const char *path)
     runtime_replica_free(&running[1]);
 }
 
-/* --- as root and as nobody -------------------------------------------------------------------------------- */
+/* --- as root and as nobody
+ * -------------------------------------------------------------------------------- */
 
 static bool
 has_user_namespaces(void)
 {
     pid_t child = fork();
     if (child == 0)
-        _exit(setresuid(NOBODY, NOBODY, NOBODY) == 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 ? 0 : 1);
+        _exit(setresuid(NOBODY, NOBODY, NOBODY) == 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0
+                  ? 0
+                  : 1);
     int status;
     return waitpid(child, &status, 0) == child && status == 0;
 }
@@ -421,7 +436,8 @@ run_as_nobody(int (*run)(const char *name), const char *name)
 {
     pid_t child = fork();
     if (child == 0) {
-        if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+        if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+            setresuid(NOBODY, NOBODY, NOBODY) < 0)
             _exit(1);
         /* As an ordinary login has it. */
         setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
@@ -435,7 +451,8 @@ run_as_nobody(int (*run)(const char *name), const char *name)
 }
 
 int
-support_main(int argc, char **argv, const char *name, world_images_fn *images, int (*run)(const char *name))
+support_main(int argc, char **argv, const char *name, world_images_fn *images,
+             int (*run)(const char *name))
 {
     if (argc == 3 && strcmp(argv[1], MONITOR_VERB) == 0)
         return runtime_local_monitor_main(argc, argv);

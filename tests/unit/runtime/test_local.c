@@ -24,7 +24,9 @@
 
 #define HEALTHY_MS 15000
 
-/* --- tests ------------------------------------------------------------------------------------------------ */
+/* --- tests
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void
 test_life(void **state)
@@ -77,13 +79,15 @@ static void
 test_confined(void **state)
 {
     struct world *world = *state;
-    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "ok", free_port());
+    CLEANUP(runtime_replica_free)
+    struct runtime_replica replica = start(world, 1, "ok", free_port());
     wait_healthy(world, replica.id); /* the server ends if it can create a file in / or /dev */
     CLEANUP(runtime_replica_free) struct runtime_replica now = look(world, replica.id);
     CLEANUP_FREE char *path = mem_printf("/proc/%d/status", now.pid);
     CLEANUP_BUF struct buf status = {0};
     assert_true(file_read(path, 65536, &status, NULL));
-    static const char *const sets[] = {"CapInh:\t", "CapPrm:\t", "CapEff:\t", "CapBnd:\t", "CapAmb:\t"};
+    static const char *const sets[] = {"CapInh:\t", "CapPrm:\t", "CapEff:\t", "CapBnd:\t",
+                                       "CapAmb:\t"};
     for (size_t i = 0; i < ARRAY_LENGTH(sets); i++)
         assert_int_equal(status_number(buf_text(&status), sets[i], 16), 0);
     assert_int_equal(status_number(buf_text(&status), "NoNewPrivs:\t", 10), 1);
@@ -98,7 +102,8 @@ test_confined(void **state)
         if (stat(theirs, &a) == 0 && stat(ours, &b) == 0)
             assert_int_not_equal(a.st_ino, b.st_ino);
         else
-            assert_int_not_equal(geteuid(), 0); /* an ordinary user may not look into another user namespace */
+            assert_int_not_equal(geteuid(),
+                                 0); /* an ordinary user may not look into another user namespace */
     }
     CLEANUP_FREE char *dev = mem_printf("%s/root/images/%s/rootfs/dev", world->dir,
                                         oci_digest_hex(&world->images[1].digest));
@@ -109,7 +114,8 @@ static void
 test_crash(void **state)
 {
     struct world *world = *state;
-    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "ok", free_port());
+    CLEANUP(runtime_replica_free)
+    struct runtime_replica replica = start(world, 1, "ok", free_port());
     wait_healthy(world, replica.id);
     for (unsigned crash = 1; crash <= 2; crash++) {
         CLEANUP(runtime_replica_free) struct runtime_replica before = look(world, replica.id);
@@ -130,7 +136,8 @@ static void
 test_exits_at_once(void **state)
 {
     struct world *world = *state;
-    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "exit", free_port());
+    CLEANUP(runtime_replica_free)
+    struct runtime_replica replica = start(world, 1, "exit", free_port());
     ERR_LOCAL(err);
     double begin = clock_seconds();
     assert_false(runtime_wait_healthy(world->runtime, replica.id, HEALTHY_MS, &err));
@@ -152,7 +159,8 @@ static void
 test_unready(void **state)
 {
     struct world *world = *state;
-    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "unready", free_port());
+    CLEANUP(runtime_replica_free)
+    struct runtime_replica replica = start(world, 1, "unready", free_port());
     ERR_LOCAL(err);
     assert_false(runtime_wait_healthy(world->runtime, replica.id, 500, &err));
     assert_int_equal(err->kind, ERR_UNHEALTHY);
@@ -165,7 +173,8 @@ static void
 test_falls_ill(void **state)
 {
     struct world *world = *state;
-    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "sick", free_port());
+    CLEANUP(runtime_replica_free)
+    struct runtime_replica replica = start(world, 1, "sick", free_port());
     wait_healthy(world, replica.id);
     char body[64];
     assert_true(get_once(replica.address, "/sicken", body));
@@ -178,7 +187,8 @@ static void
 test_stubborn(void **state)
 {
     struct world *world = *state;
-    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "stubborn", free_port());
+    CLEANUP(runtime_replica_free)
+    struct runtime_replica replica = start(world, 1, "stubborn", free_port());
     wait_healthy(world, replica.id);
     double begin = clock_seconds();
     assert_true(runtime_stop(world->runtime, replica.id, 300, NULL));
@@ -196,7 +206,8 @@ test_stop_early(void **state)
         clock_sleep_ms(wait_ms);
         double begin = clock_seconds();
         stop(world, replica.id);
-        assert_true(clock_seconds() - begin < 2.5); /* well within the grace period of five seconds */
+        assert_true(clock_seconds() - begin <
+                    2.5); /* well within the grace period of five seconds */
         assert_int_equal(count_entries(world->dir, "run/replicas"), 0);
         assert_int_equal(count_entries(world->dir, "run/runc"), 0);
     }
@@ -215,7 +226,8 @@ find_monitor(struct world *world, const char *id)
         CLEANUP_FREE char *path = mem_printf("/proc/%s/cmdline", process->d_name);
         CLEANUP_BUF struct buf line = {0};
         if (isdigit((unsigned char)process->d_name[0]) && file_read(path, 65536, &line, NULL) &&
-            line.length > strlen("effigy") + 1 && strcmp(line.data + strlen("effigy") + 1, MONITOR_VERB) == 0 &&
+            line.length > strlen("effigy") + 1 &&
+            strcmp(line.data + strlen("effigy") + 1, MONITOR_VERB) == 0 &&
             strstr(line.data + strlen("effigy " MONITOR_VERB) + 1, folder))
             return atoi(process->d_name);
     }
@@ -231,7 +243,8 @@ kill_monitor(struct world *world, const char *id)
     CLEANUP_BUF struct buf status = {0};
     assert_true(file_read(path, 65536, &status, NULL));
     print_message("monitor: RSS %llu KiB, of which anonymous %llu KiB\n",
-                  status_number(buf_text(&status), "VmRSS:", 10), status_number(buf_text(&status), "RssAnon:", 10));
+                  status_number(buf_text(&status), "VmRSS:", 10),
+                  status_number(buf_text(&status), "RssAnon:", 10));
     assert_int_equal(kill(monitor, SIGKILL), 0);
     while (!has_ended(monitor))
         clock_sleep_ms(5);
@@ -274,7 +287,8 @@ static void
 test_monitor_terminated(void **state)
 {
     struct world *world = *state;
-    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, "ok", free_port());
+    CLEANUP(runtime_replica_free)
+    struct runtime_replica replica = start(world, 1, "ok", free_port());
     wait_healthy(world, replica.id);
     assert_int_equal(kill(find_monitor(world, replica.id), SIGTERM), 0);
     for (int i = 0; i < 500 && count_entries(world->dir, "run/replicas"); i++)
@@ -355,7 +369,8 @@ test_prune(void **state)
     assert_int_equal(removed, 1);
     assert_int_equal(count_entries(root, "images"), 1);
     assert_int_equal(count_entries(root, "layers"), 2);
-    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 2, "ok", free_port());
+    CLEANUP(runtime_replica_free)
+    struct runtime_replica replica = start(world, 2, "ok", free_port());
     wait_healthy(world, replica.id);
     struct runtime_replica none;
     ERR_LOCAL(err);
@@ -382,7 +397,8 @@ test_prepare_again(void **state)
     size_t before = count_entries(root, "layers");
     CLEANUP_BUF struct buf bytes = {0};
     CLEANUP(oci_descriptor_free) struct oci_descriptor found = {0};
-    assert_true(oci_store_get_manifest(world->store, world->images[2].digest.text, &found, &bytes, NULL));
+    assert_true(
+        oci_store_get_manifest(world->store, world->images[2].digest.text, &found, &bytes, NULL));
     CLEANUP(oci_manifest_free) struct oci_manifest manifest = {0};
     assert_true(oci_manifest_parse(buf_text(&bytes), bytes.length, &manifest, NULL));
     CLEANUP_FREE char *blob = mem_printf("%s/images/blobs/sha256/%s", world->dir,
@@ -441,9 +457,15 @@ test_limits(void **state)
     struct world *world = *state;
     const char *const argv[] = {"/server", "ok", NULL};
     const struct source_replica how = {argv, 8080, "/-/readyz", true, true};
-    struct runtime_spec spec = {.service = "shop", .generation = 1, .store = world->store,
-                                .manifest = &world->images[1], .replica = &how, .listen_address = "127.0.0.1",
-                                .listen_port = free_port(), .memory_bytes = 64 << 20, .cpus = 0.5};
+    struct runtime_spec spec = {.service = "shop",
+                                .generation = 1,
+                                .store = world->store,
+                                .manifest = &world->images[1],
+                                .replica = &how,
+                                .listen_address = "127.0.0.1",
+                                .listen_port = free_port(),
+                                .memory_bytes = 64 << 20,
+                                .cpus = 0.5};
     CLEANUP(runtime_replica_free) struct runtime_replica replica = {0};
     ERR_LOCAL(err);
     if (!runtime_start(world->runtime, &spec, &replica, &err)) {
@@ -459,7 +481,8 @@ test_limits(void **state)
     assert_non_null(strstr(buf_text(&cgroup), replica.id));
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------ */
+/* --- all of them
+ * ------------------------------------------------------------------------------------------ */
 
 /* Two layers: the server, and above it the generation's file and a whiteout. */
 static void
@@ -485,12 +508,25 @@ run_all(const char *name)
 {
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH_WORLD(test_life),           WITH_WORLD(test_confined),       WITH_WORLD(test_crash),
-        WITH_WORLD(test_exits_at_once),  WITH_WORLD(test_unready),        WITH_WORLD(test_falls_ill),
-        WITH_WORLD(test_stubborn),       WITH_WORLD(test_monitor_killed), WITH_WORLD(test_monitor_terminated),
-        WITH_WORLD(test_no_failed_read), WITH_WORLD(test_port_in_use),    WITH_WORLD(test_locks),
-        WITH_WORLD(test_prune),          WITH_WORLD(test_prepare_again),  WITH_WORLD(test_run_root_of_another),
-        WITH_WORLD(test_stop_early),     WITH_WORLD(test_limits),         WITH_WORLD(test_port_changed),   WITH_WORLD(test_no_space),
+        WITH_WORLD(test_life),
+        WITH_WORLD(test_confined),
+        WITH_WORLD(test_crash),
+        WITH_WORLD(test_exits_at_once),
+        WITH_WORLD(test_unready),
+        WITH_WORLD(test_falls_ill),
+        WITH_WORLD(test_stubborn),
+        WITH_WORLD(test_monitor_killed),
+        WITH_WORLD(test_monitor_terminated),
+        WITH_WORLD(test_no_failed_read),
+        WITH_WORLD(test_port_in_use),
+        WITH_WORLD(test_locks),
+        WITH_WORLD(test_prune),
+        WITH_WORLD(test_prepare_again),
+        WITH_WORLD(test_run_root_of_another),
+        WITH_WORLD(test_stop_early),
+        WITH_WORLD(test_limits),
+        WITH_WORLD(test_port_changed),
+        WITH_WORLD(test_no_space),
     };
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);
 }

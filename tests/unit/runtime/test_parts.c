@@ -52,14 +52,16 @@ assert_content(const char *dir, const char *name, const char *text)
     assert_string_equal(buf_text(&bytes), text);
 }
 
-/* --- merging layers --------------------------------------------------------------------------------------- */
+/* --- merging layers
+ * --------------------------------------------------------------------------------------- */
 
 static void
 test_merge_whiteouts(void **state)
 {
     (void)state;
     CLEANUP_FREE char *dir = scratch();
-    CLEANUP_FREE char *low = file_join(dir, "low"), *high = file_join(dir, "high"), *root = file_join(dir, "root");
+    CLEANUP_FREE char *low = file_join(dir, "low"), *high = file_join(dir, "high"),
+                      *root = file_join(dir, "root");
     put(low, "stays", "low");
     put(low, "replaced", "low");
     put(low, "gone", "low");
@@ -79,7 +81,8 @@ test_merge_whiteouts(void **state)
     put(high, ".wh.never-there", "");
     put(high, ".wh...", "");
     put(high, ".wh.", "");
-    /* A name that is both removed and brought by one layer is there, whichever comes first in the folder. */
+    /* A name that is both removed and brought by one layer is there, whichever comes first in the
+     * folder. */
     put(low, "z", "low");
     put(high, ".wh.z", "");
     put(high, "z", "high");
@@ -113,7 +116,8 @@ test_merge_links(void **state)
 {
     (void)state;
     CLEANUP_FREE char *dir = scratch();
-    CLEANUP_FREE char *low = file_join(dir, "low"), *high = file_join(dir, "high"), *root = file_join(dir, "root");
+    CLEANUP_FREE char *low = file_join(dir, "low"), *high = file_join(dir, "high"),
+                      *root = file_join(dir, "root");
     CLEANUP_FREE char *outside = file_join(dir, "outside");
     put(outside, "victim", "precious");
     put(low, "x", "low");
@@ -152,7 +156,8 @@ test_merge_modes(void **state)
     file_remove_tree(dir, NULL);
 }
 
-/* --- the log ---------------------------------------------------------------------------------------------- */
+/* --- the log
+ * ---------------------------------------------------------------------------------------------- */
 
 static void
 test_log_rotates(void **state)
@@ -207,7 +212,8 @@ test_log_bad_lines(void **state)
     file_remove_tree(dir, NULL);
 }
 
-/* --- names of listeners ----------------------------------------------------------------------------------- */
+/* --- names of listeners
+ * ----------------------------------------------------------------------------------- */
 
 static void
 test_listener_names(void **state)
@@ -215,8 +221,11 @@ test_listener_names(void **state)
     (void)state;
     static const struct {
         const char *address, *name;
-    } good[] = {{"127.0.0.1", "127.0.0.1:80"}, {"0.0.0.0", "0.0.0.0:80"}, {"::", "[::]:80"},
-                {"0:0:0:0:0:0:0:1", "[::1]:80"}, {"localhost", "127.0.0.1:80"}};
+    } good[] = {{"127.0.0.1", "127.0.0.1:80"},
+                {"0.0.0.0", "0.0.0.0:80"},
+                {"::", "[::]:80"},
+                {"0:0:0:0:0:0:0:1", "[::1]:80"},
+                {"localhost", "127.0.0.1:80"}};
     for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
         CLEANUP_FREE char *name = listener_name(good[i].address, 80, NULL);
         struct sockaddr_storage address;
@@ -231,8 +240,9 @@ test_listener_names(void **state)
         assert_int_equal(err->kind, ERR_USAGE);
         assert_non_null(err->hint);
     }
-    static const char *const bad_names[] = {"", ":", ":80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "[::1:80",
-                                            "[]:80", "[:80", "]:80", "127.0.0.1:8x"};
+    static const char *const bad_names[] = {
+        "",        ":",     ":80",  "127.0.0.1", "127.0.0.1:",  "127.0.0.1:65536",
+        "[::1:80", "[]:80", "[:80", "]:80",      "127.0.0.1:8x"};
     for (size_t i = 0; i < ARRAY_LENGTH(bad_names); i++) {
         struct sockaddr_storage address;
         socklen_t length;
@@ -273,7 +283,9 @@ test_listener_never_waits(void **state)
     alarm(0);
 }
 
-/* --- health ----------------------------------------------------------------------------------------------- */
+/* --- health
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static enum health_result
 ask_once(const char *reply, struct health *health)
@@ -289,7 +301,8 @@ ask_once(const char *reply, struct health *health)
         if (poll(&fd, 1, 20) > 0)
             result = health_step(health, address, "/-/readyz");
         char request[1024];
-        if (server >= 0 && reply && health->is_sent && recv(server, request, sizeof request, MSG_DONTWAIT) > 0) {
+        if (server >= 0 && reply && health->is_sent &&
+            recv(server, request, sizeof request, MSG_DONTWAIT) > 0) {
             assert_true(send(server, reply, strlen(reply), MSG_NOSIGNAL) >= 0);
             shutdown(server, SHUT_WR);
         }
@@ -315,7 +328,8 @@ test_health(void **state)
     assert_int_equal(health.fd, -1);
 }
 
-/* --- what is passed around as JSON ------------------------------------------------------------------------ */
+/* --- what is passed around as JSON
+ * ------------------------------------------------------------------------ */
 
 static void
 test_peer_state(void **state)
@@ -331,7 +345,12 @@ test_peer_state(void **state)
     assert_int_equal(back.exit_code, 137);
     assert_string_equal(back.reason, there.reason);
     free(back.reason);
-    static const char *const bad[] = {"", "{", "[]", "{\"state\":\"healthy\"}", "null", "{\"state\":\"merry\","
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[]",
+                                      "{\"state\":\"healthy\"}",
+                                      "null",
+                                      "{\"state\":\"merry\","
                                       "\"restarts\":0,\"exit_code\":0,\"pid\":1,\"reason\":null}"};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
         assert_false(peer_state_parse(bad[i], strlen(bad[i]), &back));
@@ -346,8 +365,16 @@ test_record(void **state)
 {
     (void)state;
     CLEANUP_FREE char *dir = scratch();
-    const struct local_record record = {"a-g1-0000", "a", 1, "sha256:x", "127.0.0.1:1", "[::]:2", "/-/readyz",
-                                        "/usr/sbin/runc", "/run/effigy/runc", 1234567890123456789};
+    const struct local_record record = {"a-g1-0000",
+                                        "a",
+                                        1,
+                                        "sha256:x",
+                                        "127.0.0.1:1",
+                                        "[::]:2",
+                                        "/-/readyz",
+                                        "/usr/sbin/runc",
+                                        "/run/effigy/runc",
+                                        1234567890123456789};
     assert_true(record_write(dir, &record, NULL));
     CLEANUP(record_free) struct local_record back = {0};
     assert_true(record_read(dir, &back, NULL));
@@ -367,21 +394,30 @@ test_bundle(void **state)
     (void)state;
     static const char *const argv[] = {"/server", "serve", NULL};
     char *environment[] = {(char[]){"A=b"}, (char[]){"LISTEN_FDS=9"}, NULL};
-    struct bundle bundle = {.id = "a-g1-0000", .service = "a", .manifest_digest = "sha256:x", .generation = 1,
-                            .rootfs = "/r", .argv = argv, .environment = environment, .open_files = 1000,
-                            .memory_bytes = 1 << 20, .cpus = 1.5, .has_seccomp = true};
+    struct bundle bundle = {.id = "a-g1-0000",
+                            .service = "a",
+                            .manifest_digest = "sha256:x",
+                            .generation = 1,
+                            .rootfs = "/r",
+                            .argv = argv,
+                            .environment = environment,
+                            .open_files = 1000,
+                            .memory_bytes = 1 << 20,
+                            .cpus = 1.5,
+                            .has_seccomp = true};
     CLEANUP_FREE char *text = bundle_format(&bundle, NULL);
     json_t *json = json_loads(text, 0, NULL);
     int is_read_only, no_new_privileges;
     json_int_t uid, quota;
     json_t *bounding, *environment_array;
     const char *role;
-    assert_int_equal(json_unpack(json, "{s:{s:b}, s:{s:b, s:{s:I}, s:{s:o}, s:o}, s:{s:{s:{s:I}}}, s:{s:s}}", "root",
-                                 "readonly", &is_read_only, "process", "noNewPrivileges", &no_new_privileges, "user",
-                                 "uid", &uid, "capabilities", "bounding", &bounding, "env", &environment_array,
-                                 "linux", "resources", "cpu", "quota", &quota, "annotations", "io.effigy.role",
-                                 &role),
-                     0);
+    assert_int_equal(
+        json_unpack(json, "{s:{s:b}, s:{s:b, s:{s:I}, s:{s:o}, s:o}, s:{s:{s:{s:I}}}, s:{s:s}}",
+                    "root", "readonly", &is_read_only, "process", "noNewPrivileges",
+                    &no_new_privileges, "user", "uid", &uid, "capabilities", "bounding", &bounding,
+                    "env", &environment_array, "linux", "resources", "cpu", "quota", &quota,
+                    "annotations", "io.effigy.role", &role),
+        0);
     assert_true(is_read_only && no_new_privileges && uid != 0);
     assert_int_equal(json_array_size(bounding), 0);
     assert_int_equal(json_array_size(environment_array), 4);
@@ -398,10 +434,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_merge_whiteouts), cmocka_unit_test(test_merge_links), cmocka_unit_test(test_merge_modes),
-        cmocka_unit_test(test_log_rotates),     cmocka_unit_test(test_log_bad_lines),
-        cmocka_unit_test(test_listener_names),  cmocka_unit_test(test_listener_busy),
-        cmocka_unit_test(test_listener_never_waits),
+        cmocka_unit_test(test_merge_whiteouts), cmocka_unit_test(test_merge_links),
+        cmocka_unit_test(test_merge_modes),     cmocka_unit_test(test_log_rotates),
+        cmocka_unit_test(test_log_bad_lines),   cmocka_unit_test(test_listener_names),
+        cmocka_unit_test(test_listener_busy),   cmocka_unit_test(test_listener_never_waits),
         cmocka_unit_test(test_health),          cmocka_unit_test(test_peer_state),
         cmocka_unit_test(test_record),          cmocka_unit_test(test_bundle),
     };

@@ -20,7 +20,8 @@ static void
 make_images(struct world *world, unsigned generation)
 {
     CLEANUP_FREE char *path = mem_printf("%s/g%u.db", world->dir, generation);
-    CLEANUP_FREE char *sql = mem_printf("create table t(g); insert into t values('g%u')", generation);
+    CLEANUP_FREE char *sql =
+        mem_printf("create table t(g); insert into t values('g%u')", generation);
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
@@ -28,11 +29,13 @@ make_images(struct world *world, unsigned generation)
     CLEANUP_FD int data = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     assert_int_equal(fstat(data, &st), 0);
-    CLEANUP_FREE char *identity = mem_printf(
-        "{\"service\":\"shop\",\"generation\":\"g%u\",\"position\":\"p%u\",\"created\":\"2026-01-31T12:00:00Z\","
-        "\"engine\":\"sqlite\",\"engine_version\":\"3\",\"format\":\"1\",\"databases\":[{\"name\":\"main\","
-        "\"file\":\"/data/shop.db\",\"digest\":\"sha256:%064u\"}]}",
-        generation, generation, generation);
+    CLEANUP_FREE char *identity =
+        mem_printf("{\"service\":\"shop\",\"generation\":\"g%u\",\"position\":\"p%u\",\"created\":"
+                   "\"2026-01-31T12:00:00Z\","
+                   "\"engine\":\"sqlite\",\"engine_version\":\"3\",\"format\":\"1\",\"databases\":["
+                   "{\"name\":\"main\","
+                   "\"file\":\"/data/shop.db\",\"digest\":\"sha256:%064u\"}]}",
+                   generation, generation, generation);
     CLEANUP_FD int identity_fd = text_fd(identity);
     const struct oci_layer_entry low[] = {
         {OCI_ENTRY_FILE, "server", 0555, server_size(), server_fd, NULL},
@@ -50,7 +53,8 @@ static void
 test_answers(void **state)
 {
     struct world *world = *state;
-    CLEANUP(runtime_replica_free) struct runtime_replica replica = start(world, 1, NULL, free_port());
+    CLEANUP(runtime_replica_free)
+    struct runtime_replica replica = start(world, 1, NULL, free_port());
     wait_healthy(world, replica.id);
     char body[64];
     assert_true(get_once(replica.published, QUERY, body));
