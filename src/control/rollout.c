@@ -176,10 +176,10 @@ rollout_stop_old(struct rollout *r, size_t i, struct err **err)
 /* A replica of the target did not become healthy: what was replaced already comes back, then the
  * new ones go. */
 static void
-rollout_undo(struct rollout *r, size_t wanted)
+rollout_undo(struct rollout *r)
 {
     size_t fresh_count = r->fresh_count;
-    for (size_t i = 0; i < r->old_count && i < wanted; i++) {
+    for (size_t i = 0; i < r->old_count; i++) {
         const struct runtime_replica *old = &r->old[i];
         if (!r->old_stopped[i] || !old->healthy)
             continue;
@@ -233,7 +233,7 @@ rollout_replace(struct rollout *r, unsigned wanted, struct rollout_result *resul
             bool others = false;
             for (size_t k = 0; k < r->old_count; k++)
                 others = others || r->old[k].healthy;
-            rollout_undo(r, wanted);
+            rollout_undo(r);
             err_wrap(err, "g%u was rolled back", r->target.number);
             if (err && *err && !(*err)->hint)
                 err_hint(err, others ? "the replicas that ran before keep serving"
@@ -367,8 +367,7 @@ rollout_move(struct rollout *r, const struct runtime_options *runtime, bool pin,
         if (r->old_count)
             err_hint(err,
                      "the replicas run g%u already, but `latest` does not name it: repeat the "
-                     "command before the "
-                     "next effigy run",
+                     "command before the next effigy run",
                      r->target.number);
         return false;
     }
